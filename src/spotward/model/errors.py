@@ -1,0 +1,61 @@
+"""What can go wrong, and who can do something about it.
+
+```
+SpotwardError
+├── ConfigError      the user must change a file       (file, line, column)
+├── PayloadError     the sender sent something unreadable: set it aside, go on
+├── Refused          a guard said no                   (reason)
+└── OutsideError     AWS, Kubernetes or a plugin       (code)
+    ├── Transient    try again                         (retry_after_seconds)
+    └── Permanent    trying again cannot help
+```
+
+A message is for a person and ends with the next step.
+"""
+
+
+class SpotwardError(Exception):
+    """Anything that Spotward itself reports."""
+
+
+class ConfigError(SpotwardError):
+    """A file or an option must be changed by the user; the text begins with the place."""
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        self.file, self.line, self.column = file, line, column
+        place = ":".join(str(part) for part in (file, line, column) if part is not None)
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class PayloadError(SpotwardError):
+    """Somebody sent a text that cannot be read: it is counted and set aside, and the loop goes on."""
+
+
+class Refused(SpotwardError):  # noqa: N818 - a refusal is an answer, and reads as one
+    """A guard said no; `reason` is a sentence for an operator."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class OutsideError(SpotwardError):
+    """AWS, Kubernetes or a plugin could not do what it was asked; `code` is its own word for why."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Transient(OutsideError):  # noqa: N818 - named for what it tells the caller
+    """Trying again later may help."""
+
+    def __init__(self, message: str, *, code: str, retry_after_seconds: float = 0.0) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message, code=code)
+
+
+class Permanent(OutsideError):  # noqa: N818 - named for what it tells the caller
+    """Trying again cannot help until somebody changes something."""

@@ -1,0 +1,133 @@
+"""What we have begun and must finish.
+
+A `Swap` puts new instances of a group in the place of old ones. Its plan is frozen at birth; beside the plan stand
+facts, and the next step is always worked out from the facts (`spotward.groups.swap`), never from "the step after
+the last one". That is what makes it safe to be killed anywhere: after a restart the facts are observed again.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spotward.model.cloud import GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
+
+
+class SwapCause(StrEnum):
+    """Why a swap was begun."""
+
+    SAVING = "saving"
+    """On-demand members above the base become Spot."""
+    INTERRUPTION = "interruption"
+    """EC2 takes a Spot member at a deadline."""
+    REBALANCE = "rebalance"
+    """EC2 advises to move off a Spot member."""
+    BASE = "base"
+    """There are fewer on-demand members than the base asks for."""
+
+
+class CloneState(StrEnum):
+    """How far a new instance has come."""
+
+    LAUNCHED = "launched"
+    RUNNING = "running"
+    JOINED = "joined"
+    """A member of the group, not serving yet."""
+    SERVING = "serving"
+    """In service, and healthy in the load balancers."""
+    FAILED = "failed"
+    """Never came into service in time: must go."""
+    GONE = "gone"
+    """Is no more, or is leaving, whoever did it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Old:
+    """A member to be replaced."""
+
+    id: str
+    instance_type: str
+    az: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """One fleet of a swap: so many instances in one zone. Frozen before it is asked, and repeated verbatim."""
+
+    key: str
+    az: str
+    count: int
+    lifecycle: Lifecycle
+    pools: tuple[Pool, ...]
+    answered: bool = False
+    asked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clone:
+    """A new instance of a swap."""
+
+    id: str
+    launch: str
+    """Key of the launch that made it."""
+    instance_type: str
+    az: str
+    lifecycle: Lifecycle
+    state: CloneState = CloneState.LAUNCHED
+    since: float
+    """When it came into its state."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Swap:
+    """New members for old ones, in one batch."""
+
+    key: str
+    region: str
+    group: str
+    cause: SwapCause
+    born: float
+    deadline: float | None = None
+    """When EC2 takes the old instance, for an interruption."""
+
+    olds: tuple[Old, ...]
+    launch_source: LaunchSource
+    subnets: tuple[tuple[str, str], ...] = ()
+    """(zone, subnet id)"""
+    instance_type: str
+    """The type whose place is taken."""
+    offers: tuple[PoolOffer, ...]
+    on_demand_usd_per_hour: float | None = None
+    instance_tags: tuple[tuple[str, str], ...] = ()
+    suspend: tuple[str, ...] = ()
+    """Processes that must rest meanwhile, and that the owner has running."""
+
+    launches: tuple[Launch, ...]
+    clones: tuple[Clone, ...] = ()
+    retired: tuple[str, ...] = ()
+    """Members that left by our request, with decrement."""
+    retiring: tuple[str, ...] = ()
+    """Members asked to leave; the answer is not in yet, or in doubt after a restart."""
+    owed: int = 0
+    """By how many the group's desired capacity is above what its owner set, because of us."""
+    desired_seen: int | None = None
+    """The desired capacity that we last saw, brought forward by our own acknowledged deeds."""
+    doubt: bool = False
+    """Something was asked and may or may not have been done: observe before going on."""
+    abandoned: str | None = None
+    """Why the swap is being undone, or None."""
+    ended: str | None = None
+    """What came of it, in words, once it is over."""
+    ended_time: float | None = None
+
+    @property
+    def group_id(self) -> GroupId:
+        """`region/name`."""
+        return group_id(self.region, self.group)
+
+    @property
+    def urgent(self) -> bool:
+        """Has to do with an instance that EC2 will take or may take."""
+        return self.cause in (SwapCause.INTERRUPTION, SwapCause.REBALANCE)
+
+
+Undertaking = Swap
+"""Later work adds other kinds (an incident of a node, a flow of a rule)."""

@@ -1,0 +1,307 @@
+"""The World: all that we know, as one immutable value.
+
+`world.after(event)` gives the next World; nothing else changes what we know of the outside. The maps are persistent
+(hash array mapped tries), so that a step costs what it changes and not what the World holds, and a reader on
+another thread may keep an old World as long as it likes.
+
+What the deciders add (undertakings, wishes, verdicts) comes in through `with_…` methods, called by the core alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rpds import HashTrieMap
+
+from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
+from spotward.model.event import (
+    Done,
+    Event,
+    Failed,
+    FleetAnswered,
+    GroupObserved,
+    InstanceFound,
+    InstancesObserved,
+    InterruptionNoticed,
+    PoolsRecommended,
+    RebalanceAdvised,
+    RegionObserved,
+)
+from spotward.model.undertaking import Undertaking
+
+CAPACITY_CODES = frozenset(
+    {
+        "InsufficientInstanceCapacity",
+        "InsufficientHostCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "InsufficientCapacity",
+        "UnfulfillableCapacity",
+        "SpotMaxPriceTooLow",
+        "Unsupported",
+    }
+)
+"""Error codes that say something about one pool; a pool that gave one is left alone for a while."""
+
+POOL_PAUSE_FIRST_SECONDS = 300.0
+"""How long a pool is left alone after it first ran dry. Each further time doubles it: capacity that is gone
+usually stays gone for minutes to hours, and each try costs a call."""
+
+POOL_PAUSE_SECONDS_MAX = 4 * 3600.0
+"""The pause grows no further than this, so that a pool that recovered is found again the same day."""
+
+POOL_FORGET_SECONDS = 24 * 3600.0
+"""After so long without trouble a pool starts again with a clean slate."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolMemory:
+    """What a pool did to us lately."""
+
+    failures: int
+    until: float
+    """Left alone until then."""
+    last_time: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WishState:
+    """Where a wish stands: asked (in flight) or failed (waiting for `retry_time`). A wish done is forgotten."""
+
+    attempt: int
+    state: str
+    """`asked` or `failed`"""
+    time: float
+    retry_time: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """Why a group is left alone for now, and until when."""
+
+    until: float
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doom:
+    """What EC2 said about an instance."""
+
+    time: float
+    deadline: float | None
+    """None for a rebalance recommendation."""
+    action: str = "terminate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownDetails:
+    """A group's details and their age."""
+
+    time: float
+    details: GroupDetails
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """All that we know."""
+
+    time: float = 0.0
+    groups: HashTrieMap[GroupId, Group] = field(default_factory=HashTrieMap)
+    instances: HashTrieMap[str, Instance] = field(default_factory=HashTrieMap)
+    group_of: HashTrieMap[str, GroupId] = field(default_factory=HashTrieMap)
+    """Instance id → the group it is a member of."""
+    details: HashTrieMap[GroupId, KnownDetails] = field(default_factory=HashTrieMap)
+    unhealthy: HashTrieMap[GroupId, frozenset[str]] = field(default_factory=HashTrieMap)
+    """Members that their load balancers do not hold healthy, at the last look."""
+    recommended: HashTrieMap[str, PoolsRecommended] = field(default_factory=HashTrieMap)
+    """Key of the question → its last answer."""
+    pools: HashTrieMap[tuple[str, Pool], PoolMemory] = field(default_factory=HashTrieMap)
+    """(region, pool) → what it did to us."""
+    dooms: HashTrieMap[str, Doom] = field(default_factory=HashTrieMap)
+    wishes: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
+    undertakings: HashTrieMap[str, Undertaking] = field(default_factory=HashTrieMap)
+    """Key → undertaking, open ones only."""
+    pauses: HashTrieMap[GroupId, Pause] = field(default_factory=HashTrieMap)
+    verdicts: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
+    """Subject → why it is left as it is, in words: said once, and again when it changes."""
+    observed: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
+    """Region → when it was last seen whole."""
+
+    # ---- questions -------------------------------------------------------------------------------------------
+
+    def members(self, group: Group) -> Iterable[Instance]:
+        """The group's members that we know as instances."""
+        return (self.instances[m.instance_id] for m in group.members if m.instance_id in self.instances)
+
+    def undertakings_of(self, subject: GroupId) -> tuple[Undertaking, ...]:
+        """The open undertakings of a group."""
+        return tuple(u for u in self.undertakings.values() if u.group_id == subject)
+
+    def resting_pools(self, region: str) -> tuple[Pool, ...]:
+        """Pools of a region that are left alone now."""
+        return tuple(sorted(p for (r, p), m in self.pools.items() if r == region and m.until > self.time))
+
+    # ---- what the core adds ----------------------------------------------------------------------------------
+
+    def with_undertaking(self, undertaking: Undertaking) -> "World":
+        """An undertaking as it stands now; one that ended is kept by the store alone."""
+        if undertaking.ended is not None:
+            return replace(self, undertakings=self.undertakings.discard(undertaking.key))
+        return replace(self, undertakings=self.undertakings.insert(undertaking.key, undertaking))
+
+    def with_wish(self, key: str, state: WishState) -> "World":
+        """A wish as it stands now."""
+        return replace(self, wishes=self.wishes.insert(key, state))
+
+    def with_verdict(self, subject: str, text: str | None) -> "World":
+        """Why a subject is left as it is, or None when there is nothing to say."""
+        verdicts = self.verdicts.discard(subject) if text is None else self.verdicts.insert(subject, text)
+        return replace(self, verdicts=verdicts)
+
+    def with_pause(self, subject: GroupId, pause: Pause | None) -> "World":
+        """A group is left alone, or is so no more."""
+        pauses = self.pauses.discard(subject) if pause is None else self.pauses.insert(subject, pause)
+        return replace(self, pauses=pauses)
+
+    def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> "World":
+        """A pool failed us: it rests, longer each time."""
+        known = self.pools.get((region, pool))
+        fresh = known is None or self.time - known.last_time > POOL_FORGET_SECONDS
+        failures = 1 if fresh or known is None else known.failures + 1
+        pause = min(POOL_PAUSE_FIRST_SECONDS * 2 ** (failures - 1), POOL_PAUSE_SECONDS_MAX)
+        memory = PoolMemory(failures=failures, until=self.time + pause, last_time=self.time, reason=reason)
+        return replace(self, pools=self.pools.insert((region, pool), memory))
+
+    # ---- what happened ---------------------------------------------------------------------------------------
+
+    def after(self, event: Event) -> "World":
+        """The World once an event is known. Total: an event that says nothing new changes nothing but the time."""
+        world = replace(self, time=max(self.time, event.time))
+        match event:
+            case RegionObserved():
+                return world._after_region(event)._answered(event.key)
+            case GroupObserved():
+                return world._after_group(event)._answered(event.key)
+            case InstancesObserved():
+                return world._with_instances(event.instances, event.missing)._answered(event.key)
+            case InstanceFound():
+                found = (event.instance,) if event.instance else ()
+                missing = () if event.instance else (event.instance_id,)
+                return world._with_instances(found, missing)._answered(event.key)
+            case PoolsRecommended():
+                return replace(world, recommended=world.recommended.insert(event.key, event))._answered(event.key)
+            case InterruptionNoticed():
+                return world._after_interruption(event)
+            case RebalanceAdvised():
+                if event.instance_id in world.dooms:
+                    return world
+                doom = Doom(time=event.time, deadline=None)
+                return replace(world, dooms=world.dooms.insert(event.instance_id, doom))
+            case FleetAnswered():
+                return world._after_fleet(event)._answered(event.key)
+            case Done():
+                return world._answered(event.key)
+            case Failed():
+                return world._after_failure(event)
+            case _:
+                return world
+
+    def _answered(self, key: str) -> "World":
+        return replace(self, wishes=self.wishes.discard(key))
+
+    def _with_instances(self, instances: Iterable[Instance], missing: Iterable[str] = ()) -> "World":
+        known = self.instances
+        for instance in instances:
+            known = known.insert(instance.id, instance)
+        for instance_id in missing:
+            known = known.discard(instance_id)
+        return replace(self, instances=known)
+
+    def _with_group(self, group: Group) -> "World":
+        before = self.groups.get(group.id)
+        group_of, instances, dooms = self.group_of, self.instances, self.dooms
+        staying = {m.instance_id for m in group.members}
+        for member in before.members if before else ():
+            if member.instance_id not in staying and group_of.get(member.instance_id) == group.id:
+                group_of = group_of.discard(member.instance_id)
+                instances = instances.discard(member.instance_id)
+                dooms = dooms.discard(member.instance_id)
+        for instance_id in staying:
+            group_of = group_of.insert(instance_id, group.id)
+        groups = self.groups.insert(group.id, group)
+        return replace(self, groups=groups, group_of=group_of, instances=instances, dooms=dooms)
+
+    def _without_group(self, subject: GroupId) -> "World":
+        group = self.groups.get(subject)
+        if group is None:
+            return self
+        empty = self._with_group(replace(group, members=()))
+        return replace(
+            empty,
+            groups=empty.groups.discard(subject),
+            details=empty.details.discard(subject),
+            unhealthy=empty.unhealthy.discard(subject),
+            pauses=empty.pauses.discard(subject),
+            verdicts=empty.verdicts.discard(subject),
+        )
+
+    def _after_region(self, event: RegionObserved) -> "World":
+        world = replace(self, observed=self.observed.insert(event.region, event.time))
+        for group in event.groups:
+            world = world._with_group(group)
+        for name in event.gone_groups:
+            world = world._without_group(group_id(event.region, name))
+        return world._with_instances(event.instances)
+
+    def _after_group(self, event: GroupObserved) -> "World":
+        subject = event.group_id
+        if event.group is None:
+            return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
+        world = self._with_group(event.group)._with_instances(event.instances, event.missing_instances)
+        if event.details is not None:
+            known = KnownDetails(time=event.time, details=event.details)
+            world = replace(world, details=world.details.insert(subject, known))
+        if event.unhealthy is not None:
+            world = replace(world, unhealthy=world.unhealthy.insert(subject, frozenset(event.unhealthy)))
+        return world
+
+    def _after_interruption(self, event: InterruptionNoticed) -> "World":
+        known = self.dooms.get(event.instance_id)
+        if known is not None and known.deadline is not None:
+            return self
+        doom = Doom(time=event.time, deadline=event.deadline, action=event.action)
+        world = replace(self, dooms=self.dooms.insert(event.instance_id, doom))
+        instance = world.instances.get(event.instance_id)
+        if instance is None or instance.lifecycle is not Lifecycle.SPOT:
+            return world
+        pool = Pool(instance_type=instance.instance_type, az=instance.az)
+        return world.with_pool_trouble(instance.region, pool, "an instance of it was interrupted")
+
+    def _after_fleet(self, event: FleetAnswered) -> "World":
+        world = self
+        for failure in event.failures:
+            if failure.pool is not None and failure.code in CAPACITY_CODES:
+                world = world.with_pool_trouble(event.region, failure.pool, f"{failure.code}: {failure.message}")
+        return world
+
+    def _after_failure(self, event: Failed) -> "World":
+        known = self.wishes.get(event.key)
+        attempt = known.attempt if known else event.attempt
+        pause = max(event.retry_after_seconds, retry_pause_seconds(attempt))
+        state = WishState(
+            attempt=attempt, state="failed", time=event.time, retry_time=event.time + pause, reason=event.reason
+        )
+        return self.with_wish(event.key, state)
+
+
+RETRY_PAUSE_FIRST_SECONDS = 2.0
+"""How long a failed wish waits before it is asked again; doubled at each further failure."""
+
+RETRY_PAUSE_SECONDS_MAX = 600.0
+"""A wish that keeps failing is asked again at least this often, so that a mended permission is noticed."""
+
+
+def retry_pause_seconds(attempt: int) -> float:
+    """How long the wish waits after its `attempt`-th failure."""
+    return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(attempt - 1, 20), RETRY_PAUSE_SECONDS_MAX))

@@ -1,0 +1,138 @@
+"""The import contracts hold, and each of them is able to fail.
+
+A contract that cannot fail protects nothing: a misspelt module or a pattern that matches no file passes for ever. So
+every contract is broken once, by planting a forbidden import in a copy of the package, and must say its own name.
+"""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+ENGINE_LIVES_IN = {"live", "store", "clock"}
+"""The modules of `engine` that may touch the machine. Every other one thinks."""
+THINKING_ROOMS = {"model", "events", "market", "groups", "nodes", "rules"}
+
+ROOMS = "Rooms know only the rooms below them"
+CIRCLES = "No circles"
+THINKING = "Thinking knows no clock, no chance and no I/O"
+SIMULATION = "The simulation rolls seeded dice but touches no I/O"
+
+
+def contracts() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read_string((CHECKOUT / ".importlinter").read_text())
+    return parser
+
+
+def listed(contract: str, field: str) -> set[str]:
+    return set(contracts()[f"importlinter:contract:{contract}"][field].split())
+
+
+def lint(checkout: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(CHECKOUT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / ".importlinter", tmp_path)
+    return tmp_path
+
+
+def plant(copy: Path, module: str, text: str) -> None:
+    file = copy.joinpath("src", "spotward", *module.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    (file.parent / "__init__.py").touch()
+    file.write_text(text)
+
+
+def test_the_package_keeps_every_contract() -> None:
+    outcome = lint(CHECKOUT)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "broken"),
+    [
+        pytest.param("model.planted", "import spotward.engine", ROOMS, id="a lower room imports a higher one"),
+        pytest.param("engine.planted", "import spotward.aws", ROOMS, id="the engine imports an adapter"),
+        pytest.param("sim.planted", "import spotward.aws", ROOMS, id="a neighbour imports a neighbour"),
+        pytest.param("web.planted", "import spotward.emulator", ROOMS, id="a neighbour imports a neighbour, above"),
+        pytest.param(
+            "events.planted", "import spotward.nodes.planted", ROOMS, id="a room yet to be built has its place"
+        ),
+        pytest.param("planted.thing", "", ROOMS, id="a new folder has no place"),
+        pytest.param("groups.planted", "import time", THINKING, id="a thinking room looks at the clock"),
+        pytest.param("groups.planted", "import random", THINKING, id="a thinking room rolls dice"),
+        pytest.param("market.planted", "from os import environ", THINKING, id="a thinking room reads the environment"),
+        pytest.param("sim.planted", "import socket", SIMULATION, id="the simulation opens a socket"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(copy: Path, module: str, text: str, broken: str) -> None:
+    if "nodes" in text:
+        plant(copy, "nodes.planted", "")
+    plant(copy, module, text)
+    outcome = lint(copy)
+    assert outcome.returncode != 0
+    assert f"{broken} BROKEN" in outcome.stdout, outcome.stdout
+    assert "spotward." + module.split(".")[0] in outcome.stdout.split("Broken contracts")[1]
+
+
+@pytest.mark.parametrize("source", sorted(listed("thinking", "source_modules")))
+def test_every_thinking_module_is_watched(copy: Path, source: str) -> None:
+    path = copy.joinpath("src", *source.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    file.write_text(file.read_text() + "\nimport asyncio\n")
+    outcome = lint(copy)
+    assert outcome.returncode != 0
+    assert f"{THINKING} BROKEN" in outcome.stdout
+    assert f"{source} -> asyncio" in outcome.stdout
+
+
+def test_two_modules_that_import_each_other_are_a_circle(copy: Path) -> None:
+    plant(copy, "groups.one", "import spotward.groups.other")
+    plant(copy, "groups.other", "import spotward.groups.one")
+    outcome = lint(copy)
+    assert outcome.returncode != 0
+    assert f"{CIRCLES} BROKEN" in outcome.stdout
+
+
+def test_thinking_may_not_reach_io_through_another_module_either(copy: Path) -> None:
+    plant(copy, "engine.planted_shell", "import socket")
+    plant(copy, "sim.planted", "import spotward.engine.planted_shell")
+    outcome = lint(copy)
+    assert outcome.returncode != 0
+    assert f"{SIMULATION} BROKEN" in outcome.stdout
+
+
+def test_the_simulation_may_roll_dice(copy: Path) -> None:
+    plant(copy, "sim.planted", "import random")
+    assert lint(copy).returncode == 0
+    assert listed("thinking", "forbidden_modules") - listed("simulation", "forbidden_modules") == {"random"}
+
+
+def test_every_room_and_module_that_thinks_is_under_the_thinking_contract() -> None:
+    package = CHECKOUT / "src" / "spotward"
+    rooms = {f"spotward.{room}" for room in THINKING_ROOMS if (package / room).is_dir()}
+    engine = {
+        f"spotward.engine.{path.stem}"
+        for path in (package / "engine").iterdir()
+        if path.stem not in ENGINE_LIVES_IN and not path.stem.startswith("__")
+    }
+    assert listed("thinking", "source_modules") == rooms | engine, (
+        "Add the new room or module of `engine` to the thinking contract in .importlinter, "
+        "or, if it must touch the machine, to ENGINE_LIVES_IN here, with the reason in its docstring."
+    )

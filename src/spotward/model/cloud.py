@@ -49,8 +49,16 @@ class Instance:
     """Name of the Kubernetes cluster whose node it is, from its tags; None if it is no node."""
     launched_for: str | None = None
     """Key of the launch that made it, from our own tag `spotward:launch`; None if it is not ours."""
+    stands_for: str | None = None
+    """The type whose place it took, from our own tag `spotward:stands-for`. A replacement is measured against this type,
+    so that a line of replacements does not grow from one instance to the next."""
     pinned: bool = False
     """Its owner tagged it `spotward:keep=true`."""
+
+    @property
+    def original_type(self) -> str:
+        """The type against which a replacement is measured."""
+        return self.stands_for or self.instance_type
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,6 +91,8 @@ class RegionObserved:
     time: float
     key: str
     attempt: int = 1
+    as_of: float
+    """When the first of the calls behind it was begun: what was done to a group since then is newer."""
     region: str
     groups: tuple[Group, ...] = ()
     """New or changed groups."""
@@ -108,6 +110,8 @@ class GroupObserved:
     time: float
     key: str
     attempt: int = 1
+    as_of: float
+    """When the first of the calls behind it was begun: what was done to a group since then is newer."""
     region: str
     group_name: str
     group: Group | None
@@ -240,6 +244,8 @@ class Failed:
     reason: str
     transient: bool
     retry_after_seconds: float = 0.0
+    outcome_unknown: bool = False
+    """The call may have been carried out although no answer came (a time-out, a broken connection)."""
 
 
 News = InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised

@@ -58,7 +58,8 @@ class Launch:
     lifecycle: Lifecycle
     pools: tuple[Pool, ...]
     answered: bool = False
-    asked: bool = False
+    got: int = 0
+    """How many instances it made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,10 +109,14 @@ class Swap:
     """Members asked to leave; the answer is not in yet, or in doubt after a restart."""
     owed: int = 0
     """By how many the group's desired capacity is above what its owner set, because of us."""
-    desired_seen: int | None = None
+    desired_seen: int
     """The desired capacity that we last saw, brought forward by our own acknowledged deeds."""
-    doubt: bool = False
-    """Something was asked and may or may not have been done: observe before going on."""
+    look_time: float
+    """Not before then need the new instances be looked at again."""
+    in_doubt: tuple[str, ...] = ()
+    """`group`, `instances`: something was asked and may or may not have been done; observe before going on."""
+    trouble: tuple[str, ...] = ()
+    """What did not go as planned, in words, each said once."""
     abandoned: str | None = None
     """Why the swap is being undone, or None."""
     ended: str | None = None

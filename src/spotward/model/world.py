@@ -12,6 +12,16 @@ from dataclasses import dataclass, field, replace
 
 from rpds import HashTrieMap
 
+from spotward.model.action import (
+    Action,
+    AttachInstances,
+    ResumeProcesses,
+    RetireMember,
+    SetMaxSize,
+    SuspendProcesses,
+    TagGroup,
+    UntagGroup,
+)
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
 from spotward.model.event import (
     Done,
@@ -73,6 +83,8 @@ class WishState:
     time: float
     retry_time: float = 0.0
     reason: str = ""
+    action: Action | None = None
+    """The action in full: its effect is folded in when its outcome comes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +139,8 @@ class World:
     """Subject → why it is left as it is, in words: said once, and again when it changes."""
     observed: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
     """Region → when it was last seen whole."""
+    touched: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
+    """Group → when a deed of ours on it was last acknowledged: an observation begun earlier is stale."""
 
     # ---- questions -------------------------------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ class World:
             case FleetAnswered():
                 return world._after_fleet(event)._answered(event.key)
             case Done():
-                return world._answered(event.key)
+                return world._after_deed(event)._answered(event.key)
             case Failed():
                 return world._after_failure(event)
             case _:
@@ -246,10 +260,26 @@ class World:
             verdicts=empty.verdicts.discard(subject),
         )
 
+    def _after_deed(self, event: Done) -> "World":
+        """A deed of ours on a group is known to have worked before the group is seen again."""
+        wish = self.wishes.get(event.key)
+        group = self.groups.get(event.subject)
+        if wish is None or wish.action is None or group is None:
+            return self
+        changed = changed_by(group, wish.action)
+        if changed is group:
+            return self
+        touched = self.touched.insert(event.subject, event.time)
+        return replace(self, groups=self.groups.insert(event.subject, changed), touched=touched)
+
+    def _stale(self, subject: GroupId, as_of: float) -> bool:
+        return as_of < self.touched.get(subject, as_of)
+
     def _after_region(self, event: RegionObserved) -> "World":
         world = replace(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
-            world = world._with_group(group)
+            if not world._stale(group.id, event.as_of):
+                world = world._with_group(group)
         for name in event.gone_groups:
             world = world._without_group(group_id(event.region, name))
         return world._with_instances(event.instances)
@@ -258,7 +288,9 @@ class World:
         subject = event.group_id
         if event.group is None:
             return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
-        world = self._with_group(event.group)._with_instances(event.instances, event.missing_instances)
+        world = self._with_instances(event.instances, event.missing_instances)
+        if not world._stale(subject, event.as_of):
+            world = world._with_group(event.group)
         if event.details is not None:
             known = KnownDetails(time=event.time, details=event.details)
             world = replace(world, details=world.details.insert(subject, known))
@@ -290,9 +322,39 @@ class World:
         attempt = known.attempt if known else event.attempt
         pause = max(event.retry_after_seconds, retry_pause_seconds(attempt))
         state = WishState(
-            attempt=attempt, state="failed", time=event.time, retry_time=event.time + pause, reason=event.reason
+            attempt=attempt,
+            state="failed",
+            time=event.time,
+            retry_time=event.time + pause,
+            reason=event.reason,
+            action=known.action if known else None,
         )
         return self.with_wish(event.key, state)
+
+
+def changed_by(group: Group, deed: Action) -> Group:
+    """The group as it is once a deed on it was done; the very same object where the deed changes nothing of it."""
+    match deed:
+        case TagGroup():
+            return replace(group, tags={**group.tags, **dict(deed.tags)})
+        case UntagGroup():
+            return replace(group, tags={k: v for k, v in group.tags.items() if k not in deed.names})
+        case SetMaxSize():
+            return replace(group, max_size=deed.max_size, desired=min(group.desired, deed.max_size))
+        case SuspendProcesses():
+            return replace(group, suspended=group.suspended | frozenset(deed.processes))
+        case ResumeProcesses():
+            return replace(group, suspended=group.suspended - frozenset(deed.processes))
+        case AttachInstances():
+            return replace(group, desired=group.desired + len(deed.instance_ids))
+        case RetireMember():
+            members = tuple(
+                replace(m, lifecycle_state="Terminating") if m.instance_id == deed.instance_id else m
+                for m in group.members
+            )
+            return replace(group, desired=group.desired - 1, members=members)
+        case _:
+            return group
 
 
 RETRY_PAUSE_FIRST_SECONDS = 2.0

@@ -88,7 +88,7 @@ def test_a_planted_import_breaks_its_contract(copy: Path, module: str, text: str
     outcome = lint(copy)
     assert outcome.returncode != 0
     assert f"{broken} BROKEN" in outcome.stdout, outcome.stdout
-    assert "spotward." + module.split(".")[0] in outcome.stdout.split("Broken contracts")[1]
+    assert "spotward." + module.split(".", maxsplit=1)[0] in outcome.stdout.split("Broken contracts")[1]
 
 
 @pytest.mark.parametrize("source", sorted(listed("thinking", "source_modules")))
@@ -120,7 +120,7 @@ def test_thinking_may_not_reach_io_through_another_module_either(copy: Path) -> 
 
 def test_the_simulation_may_roll_dice(copy: Path) -> None:
     plant(copy, "sim.planted", "import random")
-    assert lint(copy).returncode == 0
+    assert "spotward.sim.planted" not in lint(copy).stdout
     assert listed("thinking", "forbidden_modules") - listed("simulation", "forbidden_modules") == {"random"}
 
 

@@ -1,0 +1,127 @@
+"""What can be scripted to go wrong in the virtual cloud.
+
+Times count from the start of the virtual cloud. `region`, `pool`, `operation` and `group` are globs: `*` is any text,
+`?` any character, upper and lower case matter. A pool is written "m5.large/us-east-1a".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolShock:
+    """From `at_seconds` to `until_seconds` (None: for good) the pools that match are as said; None leaves a thing be.
+
+    Where two shocks say something about the same thing of the same pool at the same time, the later one counts.
+    """
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    pool: str
+    spot_capacity: int | None = None
+    """How many Spot instances the pool can hold; those above it are interrupted."""
+    on_demand_capacity: int | None = None
+    price_factor: float | None = None
+    """The Spot price times this; it may then exceed the on-demand price, which AWS itself never lets happen."""
+    rebalance: bool | None = None
+    """True: rebalance recommendations are raised; False: none are, whatever the market does."""
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+        for capacity in (self.spot_capacity, self.on_demand_capacity):
+            if capacity is not None and capacity < 0:
+                raise ValueError(f"a capacity cannot be {capacity}; give 0 or more instances")
+        if self.price_factor is not None and self.price_factor <= 0:
+            raise ValueError(f"a price factor cannot be {self.price_factor}; give a number above 0")
+
+    def hits(self, pool: str) -> bool:
+        """`pool` as "type/zone"."""
+        return fnmatchcase(pool, self.pool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaShock:
+    """From `at_seconds` to `until_seconds` the account may run that many vCPUs as Spot in the region."""
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    spot_vcpu_quota: int
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+        if self.spot_vcpu_quota < 0:
+            raise ValueError(f"a quota cannot be {self.spot_vcpu_quota}; give 0 or more vCPUs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """From `at_seconds` to `until_seconds` every call of `operation` is told that there were too many requests.
+
+    `operation` is "CreateFleet" or "ec2.CreateFleet"; see `calls`.
+    """
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    operation: str
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """From `at_seconds` on, the next `times` calls (None: all) of `operation` answer with the error `code`.
+
+    It ends at `until_seconds`, used up or not. An empty `message` leaves the words to the cloud.
+    """
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    operation: str
+    code: str
+    message: str = ""
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"an operation cannot fail {self.times} times; give 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """At `at_seconds` up to `count` (None: all) Spot instances of pool and group get their two-minute warning."""
+
+    at_seconds: float
+    region: str = "*"
+    pool: str = "*"
+    group: str = "*"
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"{self.count} instances cannot be interrupted; give 1 or more")
+
+
+Shock = PoolShock | QuotaShock | Throttle | Failure | Interruption
+
+
+def calls(pattern: str, service: str, operation: str) -> bool:
+    """Does a shock's `operation` mean this call? "CreateFleet" and "ec2.CreateFleet" both mean EC2's CreateFleet."""
+    return fnmatchcase(f"{service}.{operation}" if "." in pattern else operation, pattern)
+
+
+def in_force(shock: PoolShock | QuotaShock | Throttle | Failure, seconds: float) -> bool:
+    """Has it begun and not ended, so many seconds after the cloud's start?"""
+    return shock.at_seconds <= seconds and (shock.until_seconds is None or seconds < shock.until_seconds)
+
+
+def _check_span(at_seconds: float, until_seconds: float | None) -> None:
+    if until_seconds is not None and until_seconds <= at_seconds:
+        raise ValueError(f"a shock cannot end at {until_seconds:g} s when it begins at {at_seconds:g} s")

@@ -1,7 +1,7 @@
 """How lists are filtered and cut into pages, the same for every Describe call.
 
 A filter's values are alternatives, filters are all required, `*` and `?` are wildcards and letters' case counts; each
-resource brings a table from filter names to its own values, and `tag:KEY` and `tag-key` are understood for all.
+resource says what its own filter names look at, and `tag:KEY` and `tag-key` are understood for all.
 A page's token names the last thing shown, not a position, so that what comes and goes between two pages neither hides
 anything nor shows it twice.
 """
@@ -73,19 +73,27 @@ def _test(values: Values[T], accepted: Callable[[str], bool]) -> Callable[[T], b
 
 def sieve(
     filters: Sequence[Mapping[str, Any]] | None,
-    table: Mapping[str, Values[T]],
+    known: Callable[[str], Values[T] | None],
     tags: Callable[[T], Mapping[str, str]] | None = None,
 ) -> Callable[[T], bool]:
-    """One predicate for all filters. Raises ApiError for a filter that the call does not know."""
-    tests = [_test(_values_of(one["Name"], table, tags), matcher(one.get("Values") or ())) for one in filters or ()]
+    """One predicate for all filters; `known` is asked what a filter's name looks at.
+
+    Raises ApiError for a filter that the call does not know.
+    """
+    tests = [_test(_values_of(one["Name"], known, tags), matcher(one.get("Values") or ())) for one in filters or ()]
     if len(tests) == 1:
         return tests[0]
     return lambda item: all(test(item) for test in tests)
 
 
-def _values_of(name: str, table: Mapping[str, Values[T]], tags: Callable[[T], Mapping[str, str]] | None) -> Values[T]:
-    if name in table:
-        return table[name]
+def _values_of(
+    name: str,
+    known: Callable[[str], Values[T] | None],
+    tags: Callable[[T], Mapping[str, str]] | None,
+) -> Values[T]:
+    values = known(name)
+    if values is not None:
+        return values
     if tags is not None and name == "tag-key":
         return lambda item: tags(item).keys()
     if tags is not None and name.startswith("tag:"):

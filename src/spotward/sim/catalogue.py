@@ -102,7 +102,7 @@ class Catalogue:
             raise ApiError(
                 "InvalidInstanceType", f"The following supplied instance types do not exist: [{', '.join(missing)}]"
             )
-        wanted = sieve(params.get("Filters"), _Paths(self.types))
+        wanted = sieve(params.get("Filters"), self._path)
         chosen = (self.types[name] for name in (sorted(set(names)) or self.types))
         shown, token = page(
             (entry for entry in chosen if wanted(entry)),
@@ -112,10 +112,17 @@ class Catalogue:
         )
         return paged("InstanceTypes", shown, token)
 
+    def _path(self, name: str) -> Values[Mapping[str, Any]] | None:
+        """What a filter's name leads to; None when it leads nowhere in any entry."""
+        steps = [step.replace("-", "") for step in name.split(".")]
+        if not any(_walk(entry, steps) for entry in self.types.values()):
+            return None
+        return lambda entry: _walk(entry, steps)
+
     def describe_offerings(self, params: Params) -> Answer:
         """DescribeInstanceTypeOfferings, by region, zone name or zone id."""
         kind = params.get("LocationType", "region")
-        wanted = sieve(params.get("Filters"), _OFFERING_FILTERS)
+        wanted = sieve(params.get("Filters"), _OFFERING_FILTERS.get)
         shown, token = page(
             (one for one in self._offerings(kind) if wanted(one)),
             params,
@@ -142,28 +149,6 @@ _OFFERING_FILTERS: Mapping[str, Values[dict[str, str]]] = {
     "instance-type": lambda one: one["InstanceType"],
     "location": lambda one: one["Location"],
 }
-
-
-class _Paths(Mapping[str, Values[Mapping[str, Any]]]):
-    """Every filter name that leads somewhere in at least one entry, as a table for `sieve`."""
-
-    def __init__(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        self._entries = entries
-
-    def __getitem__(self, name: str) -> Values[Mapping[str, Any]]:
-        steps = [step.replace("-", "") for step in name.split(".")]
-        if not any(_walk(entry, steps) for entry in self._entries.values()):
-            raise KeyError(name)
-        return lambda entry: _walk(entry, steps)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
-
-    def __iter__(self) -> Any:
-        raise TypeError("filter names are understood, not listed")
-
-    def __len__(self) -> int:
-        raise TypeError("filter names are understood, not listed")
 
 
 def _walk(node: Any, steps: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ this protocol, synchronously, in boto3's shapes. A test gives it a handful of di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -32,3 +32,44 @@ class Surroundings(Protocol):
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
         """One entry of DescribeTargetGroups with its health check settings, or None when there is none."""
         ...
+
+
+class Remembered:
+    """The surroundings' answers, asked once within one call: a fleet of 300 overrides asks for its image once."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """`surroundings` answers; this only remembers."""
+        self._surroundings = surroundings
+        self._known: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+
+    def forget(self) -> None:
+        """A new call begins: what lies outside may have changed."""
+        self._known.clear()
+
+    def subnet(self, subnet_id: str) -> Mapping[str, Any] | None:
+        """As `Surroundings.subnet`."""
+        return self._ask("subnet", subnet_id, self._surroundings.subnet)
+
+    def default_subnet(self, az: str) -> Mapping[str, Any] | None:
+        """As `Surroundings.default_subnet`."""
+        return self._ask("default_subnet", az, self._surroundings.default_subnet)
+
+    def image(self, image_id: str) -> Mapping[str, Any] | None:
+        """As `Surroundings.image`."""
+        return self._ask("image", image_id, self._surroundings.image)
+
+    def target_group(self, arn: str) -> Mapping[str, Any] | None:
+        """As `Surroundings.target_group`."""
+        return self._ask("target_group", arn, self._surroundings.target_group)
+
+    def security_group_missing(self, group_id: str) -> bool:
+        """Does that security group not exist?"""
+        found = self._ask(
+            "security_group", group_id, lambda one: {} if self._surroundings.security_groups_exist([one]) else None
+        )
+        return found is not None
+
+    def _ask(self, kind: str, name: str, ask: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+        if (kind, name) not in self._known:
+            self._known[kind, name] = ask(name)
+        return self._known[kind, name]

@@ -72,7 +72,8 @@ def botocore_reads(reply: Reply, operation: OperationModel) -> dict[str, Any]:
     headers = {**reply.headers, "content-type": reply.content_type}
     parser = create_parser(operation.service_model.metadata["protocol"])
     response = {"body": reply.body, "headers": headers, "status_code": reply.status}
-    parsed: dict[str, Any] = parser.parse(response, operation.output_shape)
+    shape: Any = operation.output_shape  # the stubs do not know that botocore passes None itself
+    parsed: dict[str, Any] = parser.parse(response, shape)
     return parsed
 
 

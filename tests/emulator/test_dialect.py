@@ -58,7 +58,8 @@ OPERATIONS = [
 @given(data=st.data())
 def test_what_we_answer_is_what_botocore_reads(service: str, name: str, data: st.DataObject) -> None:
     operation = MODELS[service].operation_model(name)
-    answer: dict[str, Any] = data.draw(values(operation.output_shape)) if operation.output_shape else {}
+    shape = operation.output_shape
+    answer: dict[str, Any] = data.draw(values(shape)) if shape else {}
     parsed = botocore_reads(DIALECTS[service].answer(name, answer, "req-1"), operation)
     assert parsed.pop("ResponseMetadata")["RequestId"] == "req-1"
     assert parsed == answer
@@ -69,6 +70,7 @@ def test_what_we_answer_is_what_botocore_reads(service: str, name: str, data: st
 @given(data=st.data())
 def test_what_botocore_sends_is_what_we_read(service: str, name: str, data: st.DataObject) -> None:
     operation = MODELS[service].operation_model(name)
+    assert operation.input_shape is not None
     params = data.draw(values(operation.input_shape, solid=service not in {"sqs", "pricing"}))
     request = botocore_sends(params, operation)
     assert DIALECTS[service].operation(request) == name
@@ -155,10 +157,15 @@ def test_a_malformed_document_is_refused(body: bytes, code: str) -> None:
 @given(body=st.binary(max_size=200) | st.text(alphabet="abAction=&.1%", max_size=60).map(str.encode))
 @settings(max_examples=60, deadline=None)
 def test_no_body_can_do_more_than_be_refused(service: str, body: bytes) -> None:
-    dialect = DIALECTS[service]
     for name in MODELS[service].operation_names[:5]:
-        try:
-            dialect.operation(Request(method="POST", path="/", body=body))
-            dialect.parameters(name, Request(method="POST", path="/", body=body))
-        except ApiError as refusal:
-            assert 400 <= refusal.status < 500
+        assert refusal_status(DIALECTS[service], name, body) in range(400, 500)
+
+
+def refusal_status(dialect: Dialect, name: str, body: bytes) -> int:
+    """400 if all went well, too: what matters is that nothing but an ApiError comes out."""
+    try:
+        dialect.operation(Request(method="POST", path="/", body=body))
+        dialect.parameters(name, Request(method="POST", path="/", body=body))
+    except ApiError as refusal:
+        return refusal.status
+    return 400

@@ -48,6 +48,23 @@ class QueryObjections:
         return None
 
 
+class SqsFormObjections:
+    """SQS in the query protocol."""
+
+    def missing(self, place: str) -> ApiError:
+        """See `Objections`."""
+        return ApiError("MissingParameter", f"The request must contain the parameter {place}.")
+
+    def malformed(self, place: str, value: object, expected: str) -> ApiError:
+        """See `Objections`."""
+        message = f"Value {_shown(value)} for parameter {place} is invalid. Reason: Must be {expected}."
+        return ApiError("InvalidParameterValue", message)
+
+    def unknown(self, place: str) -> ApiError | None:  # noqa: ARG002 - what is not known is not looked at
+        """SQS ignores what it does not know."""
+        return None
+
+
 class JsonObjections:
     """The JSON services: what cannot be read is a `SerializationException`."""
 

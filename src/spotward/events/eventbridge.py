@@ -1,0 +1,358 @@
+"""EventBridge's JSON: text in, Event out, and back.
+
+EC2 and Auto Scaling put their news on EventBridge. A rule carries it on, and each target wraps it in its own way: SQS
+hands over the bare envelope, SNS puts it as a string into `Message`, a Lambda function gets `Records`, and a pipe or
+an API destination may send an array. All of that is taken off first; what is left is one envelope per event:
+
+    version, id, detail-type, source, account, time, region, resources, detail
+
+Only `detail-type` decides how an envelope is read. The source is not looked at: AWS reserves `aws.` sources to itself,
+so that a test event put on the bus by hand carries another, and who may write into the queue is its policy's business.
+
+The shapes are in AWS's user guides: for EC2 under "Instance state change events", "Spot Instance interruption notices"
+and "Instance rebalance recommendations", for Auto Scaling under "Amazon EC2 Auto Scaling event reference".
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from spotward.model.errors import PayloadError
+from spotward.model.event import InstanceGone, InstanceLaunched, InterruptionNoticed, News, RebalanceAdvised
+
+NOTICE_SECONDS = 120.0
+"""How long after the warning EC2 takes a Spot instance (docs.aws.amazon.com, "Spot Instance interruption notices")."""
+
+WRAPPERS_MAX = 4
+"""An event is taken out of at most so many wrappings (SNS in SQS in Lambda's records is three)."""
+
+EVENTS_PER_TEXT_MAX = 1000
+"""No text may hold more events than this: EventBridge and its pipes send far fewer at a time."""
+
+QUOTED_MAX = 80
+"""No message quotes more characters of what was sent than this."""
+
+NEXT_STEP = "send the event as EventBridge writes it (a rule's target with no input transformer)"
+
+STATE_CHANGE = "EC2 Instance State-change Notification"
+INTERRUPTION = "EC2 Spot Instance Interruption Warning"
+REBALANCE = "EC2 Instance Rebalance Recommendation"
+GROUP_LAUNCHED = "EC2 Instance Launch Successful"
+GROUP_TERMINATED = "EC2 Instance Terminate Successful"
+
+GONE_STATES = ("shutting-down", "terminated", "stopping")
+"""Instance states that tell first that an instance is no more use; `stopped` only repeats `stopping`."""
+
+INTERRUPTION_ACTIONS = ("terminate", "stop", "hibernate")
+
+_INSTANCE_ID = re.compile(r"i-[0-9A-Za-z-]{1,40}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]{1,20}){1,4}")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ignored:
+    """A readable text that Spotward has no use for; `reason` is for a person."""
+
+    detail_type: str
+    reason: str
+
+
+def parse(text: str, *, received: float) -> News | Ignored:
+    """The one event that a text holds.
+
+    received: Unix seconds, when the text came; an event without a time happened then, and none happened later.
+    Raises PayloadError, naming what is wrong and the next step, and nothing else whatever the text.
+    """
+    events = parse_all(text, received=received)
+    if len(events) != 1:
+        raise PayloadError(f"the text holds {len(events)} events where one was expected; send one event per text")
+    return events[0]
+
+
+def parse_all(text: str, *, received: float) -> tuple[News | Ignored, ...]:
+    """All events that a text holds, in order: usually one, more in an array or in Lambda's records.
+
+    Raises PayloadError as `parse` does. One that is unreadable makes the text unreadable, so that none is lost unseen.
+    """
+    bare = list(_unwrapped(_json(text), depth=0))
+    if len(bare) > EVENTS_PER_TEXT_MAX:
+        raise PayloadError(f"the text holds {len(bare)} events; send at most {EVENTS_PER_TEXT_MAX} at a time")
+    return tuple(each if isinstance(each, Ignored) else _read(each, received) for each in bare)
+
+
+# ---- taking the wrapping off -----------------------------------------------------------------------------------------
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise PayloadError(f"the text is JSON nested too deeply to be an event; {NEXT_STEP}") from None
+    except ValueError as error:
+        raise PayloadError(f"the text is not JSON ({error}): {_quoted(text)}; {NEXT_STEP}") from None
+
+
+def _unwrapped(value: object, *, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
+    """Bare envelopes, whatever they were wrapped in."""
+    if depth > WRAPPERS_MAX:
+        raise PayloadError(f"the event is wrapped more than {WRAPPERS_MAX} times; {NEXT_STEP}")
+    if isinstance(value, list):
+        for each in value:
+            yield from _unwrapped(each, depth=depth + 1)
+    elif not isinstance(value, dict):
+        raise PayloadError(f"the event is {_kind(value)} and not a JSON object: {_quoted(value)}; {NEXT_STEP}")
+    elif "detail-type" in value:
+        yield value
+    elif isinstance(value.get("Records"), list):
+        yield from _unwrapped(value["Records"], depth=depth + 1)
+    elif isinstance(value.get("Sns"), dict):
+        yield from _unwrapped(value["Sns"], depth=depth + 1)
+    elif isinstance(inner := value.get("body") or value.get("Message"), str):
+        yield from _inside(value, inner, depth)
+    elif isinstance(direct := value.get("Event"), str) and direct.startswith("autoscaling:"):
+        yield Ignored(
+            detail_type=direct, reason="a notification straight from Auto Scaling; its EventBridge event is read"
+        )
+    else:
+        raise PayloadError(f"the event has no `detail-type`: {_quoted(value)}; {NEXT_STEP}")
+
+
+def _inside(value: Mapping[str, object], inner: str, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
+    if value.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
+        yield Ignored(detail_type=str(value["Type"]), reason="SNS's own housekeeping, not an event")
+    else:
+        yield from _unwrapped(_json(inner), depth=depth + 1)
+
+
+# ---- reading one envelope --------------------------------------------------------------------------------------------
+
+
+def _read(envelope: Mapping[str, object], received: float) -> News | Ignored:
+    detail_type = envelope["detail-type"]
+    if not isinstance(detail_type, str):
+        raise PayloadError(f"`detail-type` is {_kind(detail_type)} and not a text: {_quoted(detail_type)}; {NEXT_STEP}")
+    reader = _READERS.get(detail_type)
+    if reader is None:
+        return Ignored(detail_type=detail_type[:QUOTED_MAX], reason="not a kind of event that Spotward acts on")
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict):
+        raise PayloadError(f"{detail_type}: `detail` is {_kind(detail)} and not an object; {NEXT_STEP}")
+    return reader(_Envelope(detail_type, envelope, detail, received))
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """One envelope, and readers for its fields that say what is wrong with them."""
+
+    detail_type: str
+    fields: Mapping[str, object]
+    detail: Mapping[str, object]
+    received: float
+
+    @property
+    def time(self) -> float:
+        """Unix seconds; never later than it was received, because clocks differ and time here only goes forward."""
+        stated = self.fields.get("time")
+        if stated is None:
+            return self.received
+        found = _TIME.fullmatch(stated) if isinstance(stated, str) else None
+        try:
+            whole = datetime.fromisoformat(found[1] + found[3]).timestamp() if found else None
+        except (ValueError, OverflowError):
+            whole = None
+        if found is None or whole is None:
+            raise self._wrong("time", stated, "a time such as 2026-11-22T14:05:09Z")
+        return min(whole + float(found[2] or 0), self.received)
+
+    @property
+    def region(self) -> str:
+        """A region's name, safe to be put into a host name."""
+        return self._matching(self.fields, "region", _REGION, "a region such as us-east-1")
+
+    def instance_id(self, field: str) -> str:
+        """An instance id from the detail."""
+        return self._matching(self.detail, field, _INSTANCE_ID, "an instance id such as i-0123456789abcdef0")
+
+    def text(self, field: str) -> str:
+        """A text from the detail that is not empty."""
+        value = self.detail.get(field)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(f"detail.{field}", value, "a text")
+        return value
+
+    def _matching(self, fields: Mapping[str, object], field: str, pattern: re.Pattern[str], what: str) -> str:
+        value = fields.get(field)
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+            raise self._wrong(field, value, what)
+        return value
+
+    def _wrong(self, field: str, value: object, what: str) -> PayloadError:
+        said = "is missing" if value is None else f"says {_quoted(value)}"
+        return PayloadError(f"{self.detail_type}: `{field}` {said} and should be {what}; {NEXT_STEP}")
+
+
+def _read_state_change(envelope: _Envelope) -> News | Ignored:
+    state = envelope.text("state")
+    if state == "running":
+        return InstanceLaunched(
+            time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id")
+        )
+    if state in GONE_STATES:
+        return InstanceGone(time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id"))
+    return Ignored(detail_type=STATE_CHANGE, reason=f"the state {state[:QUOTED_MAX]} asks for nothing")
+
+
+def _read_interruption(envelope: _Envelope) -> InterruptionNoticed:
+    action = envelope.text("instance-action")
+    if action not in INTERRUPTION_ACTIONS:
+        action = "terminate"  # a word that AWS may add: the instance is taken all the same
+    return InterruptionNoticed(
+        time=envelope.time,
+        region=envelope.region,
+        instance_id=envelope.instance_id("instance-id"),
+        action=action,
+        deadline=envelope.time + notice_seconds(action),
+    )
+
+
+def _read_rebalance(envelope: _Envelope) -> RebalanceAdvised:
+    return RebalanceAdvised(time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id"))
+
+
+def _read_group_launch(envelope: _Envelope) -> InstanceLaunched:
+    return InstanceLaunched(
+        time=envelope.time,
+        region=envelope.region,
+        instance_id=envelope.instance_id("EC2InstanceId"),
+        group=envelope.text("AutoScalingGroupName"),
+    )
+
+
+def _read_group_termination(envelope: _Envelope) -> InstanceGone:
+    return InstanceGone(
+        time=envelope.time,
+        region=envelope.region,
+        instance_id=envelope.instance_id("EC2InstanceId"),
+        group=envelope.text("AutoScalingGroupName"),
+    )
+
+
+_READERS: Mapping[str, Callable[[_Envelope], News | Ignored]] = {
+    STATE_CHANGE: _read_state_change,
+    INTERRUPTION: _read_interruption,
+    REBALANCE: _read_rebalance,
+    GROUP_LAUNCHED: _read_group_launch,
+    GROUP_TERMINATED: _read_group_termination,
+}
+
+
+def notice_seconds(action: str) -> float:
+    """How long an instance has from the warning on: hibernation begins at once, without the two minutes."""
+    return 0.0 if action == "hibernate" else NOTICE_SECONDS
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def render(event: News, *, account: str = "123456789012", az: str | None = None) -> str:
+    """The event as EventBridge would send it.
+
+    Times keep whole seconds as AWS writes them, and microseconds where an event has a fraction. What the wire has no
+    place for is lost: the deadline of an interruption is always worked out from its time, and `gone` is `terminated`.
+    az: the zone, which EC2 writes into the ARN of an interruption warning where others have the region.
+    """
+    match event:
+        case InterruptionNoticed():
+            detail = {"instance-id": event.instance_id, "instance-action": event.action}
+            return _envelope(event, INTERRUPTION, detail, _interrupted_arn(event, az), account)
+        case RebalanceAdvised():
+            return _envelope(event, REBALANCE, {"instance-id": event.instance_id}, _arn(event, account), account)
+        case InstanceLaunched(group=None):
+            detail = {"instance-id": event.instance_id, "state": "running"}
+            return _envelope(event, STATE_CHANGE, detail, _arn(event, account), account)
+        case InstanceGone(group=None):
+            detail = {"instance-id": event.instance_id, "state": "terminated"}
+            return _envelope(event, STATE_CHANGE, detail, _arn(event, account), account)
+        case InstanceLaunched():
+            return _envelope(event, GROUP_LAUNCHED, _activity(event), _arn(event, account), account)
+        case InstanceGone():
+            return _envelope(event, GROUP_TERMINATED, _activity(event), _arn(event, account), account)
+
+
+def _activity(event: InstanceLaunched | InstanceGone) -> dict[str, str]:
+    return {
+        "StatusCode": "InProgress",
+        "AutoScalingGroupName": event.group or "",
+        "EC2InstanceId": event.instance_id,
+        "Cause": "",
+    }
+
+
+def _envelope(event: News, detail_type: str, detail: Mapping[str, str], arn: str, account: str) -> str:
+    content = {
+        "version": "0",
+        "detail-type": detail_type,
+        "source": "aws.autoscaling" if "AutoScalingGroupName" in detail else "aws.ec2",
+        "account": account,
+        "time": _iso(event.time),
+        "region": event.region,
+        "resources": [arn],
+        "detail": detail,
+    }
+    return json.dumps({"id": _identifier(content), **content}, ensure_ascii=False)
+
+
+def _identifier(content: Mapping[str, object]) -> str:
+    """An id in AWS's form, the same for the same event: chance has no place here."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
+
+
+def _iso(time: float) -> str:
+    moment = datetime.fromtimestamp(time, UTC)
+    fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def _arn(event: News, account: str) -> str:
+    return f"arn:{partition_of(event.region)}:ec2:{event.region}:{account}:instance/{event.instance_id}"
+
+
+def _interrupted_arn(event: News, az: str | None) -> str:
+    """Unlike other ARNs of EC2 it names the zone and no account."""
+    return f"arn:{partition_of(event.region)}:ec2:{az or event.region}:instance/{event.instance_id}"
+
+
+def partition_of(region: str) -> str:
+    """`aws`, `aws-cn` or `aws-us-gov`: the first word of an ARN in that region."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def _kind(value: object) -> str:
+    names = {
+        dict: "an object",
+        list: "an array",
+        str: "a text",
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _quoted(value: object) -> str:
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+    except RecursionError:
+        return "something nested very deeply"
+    shown = text if len(text) <= QUOTED_MAX else text[:QUOTED_MAX] + "…"
+    return ascii(shown) if isinstance(value, str) else shown

@@ -50,7 +50,7 @@ class Instance:
     launched_for: str | None = None
     """Key of the launch that made it, from our own tag `spotward:launch`; None if it is not ours."""
     stands_for: str | None = None
-    """The type whose place it took, from our own tag `spotward:stands-for`. A replacement is measured against this type,
+    """The type whose place it took, from our tag `spotward:stands-for`. A replacement is measured against this type,
     so that a line of replacements does not grow from one instance to the next."""
     pinned: bool = False
     """Its owner tagged it `spotward:keep=true`."""
@@ -116,6 +116,8 @@ class Group:
     members: tuple[Member, ...] = ()
     launch: LaunchSource | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    propagated: tuple[str, ...] = ()
+    """Names of the tags that its instances get at launch."""
     suspended: frozenset[str] = frozenset()
     target_groups: tuple[str, ...] = ()
     load_balancers: tuple[str, ...] = ()

@@ -5,6 +5,8 @@ SpotwardError
 ├── ConfigError      the user must change a file       (file, line, column)
 ├── PayloadError     the sender sent something unreadable: set it aside, go on
 ├── Refused          a guard said no                   (reason)
+├── LeaseHeld        another process has the journal
+├── StaleLease       another process took it from us: stop at once
 └── OutsideError     AWS, Kubernetes or a plugin       (code)
     ├── Transient    try again                         (retry_after_seconds)
     └── Permanent    trying again cannot help
@@ -39,6 +41,14 @@ class Refused(SpotwardError):  # noqa: N818 - a refusal is an answer, and reads 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class LeaseHeld(SpotwardError):  # noqa: N818 - it says how things are, and reads as that
+    """Another process holds the lease; the text names it and says until when."""
+
+
+class StaleLease(SpotwardError):  # noqa: N818 - it says how things are, and reads as that
+    """Somebody else was given the lease since: nothing was written, and this process must not act any more."""
 
 
 class OutsideError(SpotwardError):

@@ -77,6 +77,23 @@ class Clone:
     """When it came into its state."""
 
 
+class Verb(StrEnum):
+    """What is asked of instances of a swap."""
+
+    ATTACH = "attach"
+    RETIRE = "retire"
+    TERMINATE = "terminate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Errand:
+    """A deed that was asked of some instances; its key is that of the wish."""
+
+    key: str
+    verb: Verb
+    instance_ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Swap:
     """New members for old ones, in one batch."""
@@ -105,8 +122,8 @@ class Swap:
     clones: tuple[Clone, ...] = ()
     retired: tuple[str, ...] = ()
     """Members that left by our request, with decrement."""
-    retiring: tuple[str, ...] = ()
-    """Members asked to leave; the answer is not in yet, or in doubt after a restart."""
+    errands: tuple[Errand, ...] = ()
+    """What is asked of instances; the answers are not in yet, or in doubt after a restart."""
     owed: int = 0
     """By how many the group's desired capacity is above what its owner set, because of us."""
     desired_seen: int
@@ -127,6 +144,10 @@ class Swap:
     def group_id(self) -> GroupId:
         """`region/name`."""
         return group_id(self.region, self.group)
+
+    def on_errand(self, verb: Verb) -> tuple[str, ...]:
+        """Instances of which that is asked now."""
+        return tuple(i for errand in self.errands if errand.verb is verb for i in errand.instance_ids)
 
     @property
     def urgent(self) -> bool:

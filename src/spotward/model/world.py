@@ -15,6 +15,7 @@ from rpds import HashTrieMap
 from spotward.model.action import (
     Action,
     AttachInstances,
+    LaunchFleet,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -82,6 +83,8 @@ class WishState:
     """`asked` or `failed`"""
     time: float
     retry_time: float = 0.0
+    failures: int = 0
+    """How often it failed in a row; repetitions of one attempt count too."""
     reason: str = ""
     action: Action | None = None
     """The action in full: its effect is folded in when its outcome comes."""
@@ -132,6 +135,9 @@ class World:
     """(region, pool) → what it did to us."""
     dooms: HashTrieMap[str, Doom] = field(default_factory=HashTrieMap)
     wishes: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
+    launches: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
+    """Key of a launch → the launch as it was asked, until its outcome is known, restarts included. The same attempt is
+    repeated to the letter from here, because a client token goes with one request."""
     undertakings: HashTrieMap[str, Undertaking] = field(default_factory=HashTrieMap)
     """Key → undertaking, open ones only."""
     pauses: HashTrieMap[GroupId, Pause] = field(default_factory=HashTrieMap)
@@ -149,8 +155,9 @@ class World:
         return (self.instances[m.instance_id] for m in group.members if m.instance_id in self.instances)
 
     def undertakings_of(self, subject: GroupId) -> tuple[Undertaking, ...]:
-        """The open undertakings of a group."""
-        return tuple(u for u in self.undertakings.values() if u.group_id == subject)
+        """The open undertakings of a group, ordered by key: a map's own order differs from process to process."""
+        mine = (u for u in self.undertakings.values() if u.group_id == subject)
+        return tuple(sorted(mine, key=lambda undertaking: undertaking.key))
 
     def resting_pools(self, region: str) -> tuple[Pool, ...]:
         """Pools of a region that are left alone now."""
@@ -166,7 +173,10 @@ class World:
 
     def with_wish(self, key: str, state: WishState) -> "World":
         """A wish as it stands now."""
-        return replace(self, wishes=self.wishes.insert(key, state))
+        wishes = self.wishes.insert(key, state)
+        if state.state == "asked" and isinstance(state.action, LaunchFleet):
+            return replace(self, wishes=wishes, launches=self.launches.insert(key, state))
+        return replace(self, wishes=wishes)
 
     def with_verdict(self, subject: str, text: str | None) -> "World":
         """Why a subject is left as it is, or None when there is nothing to say."""
@@ -272,13 +282,17 @@ class World:
         touched = self.touched.insert(event.subject, event.time)
         return replace(self, groups=self.groups.insert(event.subject, changed), touched=touched)
 
-    def _stale(self, subject: GroupId, as_of: float) -> bool:
-        return as_of < self.touched.get(subject, as_of)
+    def stale(self, subject: GroupId, as_of: float) -> bool:
+        """May a deed of ours have changed the group since it was looked at?"""
+        return as_of < self.touched.get(subject, as_of) or any(
+            wish.state == "asked" and wish.action is not None and wish.action.mutates and wish.action.subject == subject
+            for wish in self.wishes.values()
+        )
 
     def _after_region(self, event: RegionObserved) -> "World":
         world = replace(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
-            if not world._stale(group.id, event.as_of):
+            if not world.stale(group.id, event.as_of):
                 world = world._with_group(group)
         for name in event.gone_groups:
             world = world._without_group(group_id(event.region, name))
@@ -289,7 +303,7 @@ class World:
         if event.group is None:
             return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
         world = self._with_instances(event.instances, event.missing_instances)
-        if not world._stale(subject, event.as_of):
+        if not world.stale(subject, event.as_of):
             world = world._with_group(event.group)
         if event.details is not None:
             known = KnownDetails(time=event.time, details=event.details)
@@ -311,7 +325,7 @@ class World:
         return world.with_pool_trouble(instance.region, pool, "an instance of it was interrupted")
 
     def _after_fleet(self, event: FleetAnswered) -> "World":
-        world = self
+        world = replace(self, launches=self.launches.discard(event.key))
         for failure in event.failures:
             if failure.pool is not None and failure.code in CAPACITY_CODES:
                 world = world.with_pool_trouble(event.region, failure.pool, f"{failure.code}: {failure.message}")
@@ -320,16 +334,24 @@ class World:
     def _after_failure(self, event: Failed) -> "World":
         known = self.wishes.get(event.key)
         attempt = known.attempt if known else event.attempt
-        pause = max(event.retry_after_seconds, retry_pause_seconds(attempt))
+        failures = known.failures + 1 if known else 1
+        pause = max(event.retry_after_seconds, retry_pause_seconds(failures))
         state = WishState(
             attempt=attempt,
             state="failed",
             time=event.time,
             retry_time=event.time + pause,
+            failures=failures,
             reason=event.reason,
             action=known.action if known else None,
         )
-        return self.with_wish(event.key, state)
+        world = self
+        if not event.transient and not event.outcome_unknown:
+            world = replace(world, launches=self.launches.discard(event.key))
+        if known is not None and known.action is not None and known.action.mutates:
+            touched = self.touched.insert(known.action.subject, event.time)
+            world = replace(world, touched=touched)
+        return world.with_wish(event.key, state)
 
 
 def changed_by(group: Group, deed: Action) -> Group:
@@ -364,6 +386,6 @@ RETRY_PAUSE_SECONDS_MAX = 600.0
 """A wish that keeps failing is asked again at least this often, so that a mended permission is noticed."""
 
 
-def retry_pause_seconds(attempt: int) -> float:
-    """How long the wish waits after its `attempt`-th failure."""
-    return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(attempt - 1, 20), RETRY_PAUSE_SECONDS_MAX))
+def retry_pause_seconds(failures: int) -> float:
+    """How long the wish waits after failing so often in a row."""
+    return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(failures - 1, 20), RETRY_PAUSE_SECONDS_MAX))

@@ -1,0 +1,60 @@
+"""Where an event says to look: the groups that a decision must be made about again."""
+
+from spotward.model.cloud import GroupId, group_id
+from spotward.model.event import (
+    Done,
+    Event,
+    Failed,
+    FleetAnswered,
+    GroupObserved,
+    InstanceFound,
+    InstanceGone,
+    InstanceLaunched,
+    InstancesObserved,
+    InterruptionNoticed,
+    PoolsRecommended,
+    RebalanceAdvised,
+    RegionObserved,
+    Restarted,
+    Woken,
+)
+from spotward.model.world import World
+
+
+def focus(world: World, event: Event) -> tuple[GroupId, ...]:
+    """Ids of groups, each once. A group named here may be unknown (gone, or not seen yet)."""
+    match event:
+        case RegionObserved():
+            gone = (group_id(event.region, name) for name in event.gone_groups)
+            return tuple(dict.fromkeys([*(g.id for g in event.groups), *gone]))
+        case GroupObserved() | InstancesObserved() | PoolsRecommended():
+            return (event.group_id,)
+        case FleetAnswered():
+            return (group_id(event.region, event.group_name),)
+        case Done() | Failed() | Woken():
+            return (event.subject,)
+        case InstanceLaunched() | InstanceGone() | InterruptionNoticed() | RebalanceAdvised():
+            known = group_of(world, event)
+            return (known,) if known else ()
+        case InstanceFound():
+            instance = event.instance
+            return (group_id(event.region, instance.group),) if instance and instance.group else ()
+        case Restarted():
+            return tuple(dict.fromkeys(swap.group_id for swap in world.undertakings.values()))
+        case _:
+            return ()
+
+
+def group_of(
+    world: World, event: InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised
+) -> GroupId | None:
+    """The group that news of an instance is about, if it is known: by the event, by membership, or by an open swap."""
+    if isinstance(event, InstanceLaunched | InstanceGone) and event.group is not None:
+        return group_id(event.region, event.group)
+    member = world.group_of.get(event.instance_id)
+    if member is not None:
+        return member
+    for swap in world.undertakings.values():
+        if any(clone.id == event.instance_id for clone in swap.clones):
+            return swap.group_id
+    return None

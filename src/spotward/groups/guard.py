@@ -1,0 +1,59 @@
+"""The last look before a deed: each guard admits a wish, or refuses it in words. Deciders may err; guards hold the laws."""
+
+from spotward.groups.loan import max_size_loan, suspended_by_us
+from spotward.groups.policy import GroupsPolicy
+from spotward.groups.scope import in_scope, why_not
+from spotward.model.action import AttachInstances, LaunchFleet, RetireMember, SetMaxSize, SuspendProcesses
+from spotward.model.decision import Guard, Wish
+from spotward.model.world import World
+
+
+def scope_guard(policy: GroupsPolicy) -> Guard:
+    """No deed on a group that is not opted in. What was begun while it was may be finished or undone, nothing launched."""
+
+    def admits(world: World, wish: Wish) -> str | None:
+        action = wish.action
+        group = world.groups.get(action.subject)
+        if not action.mutates or group is None or in_scope(group, policy):
+            return None
+        begun = world.undertakings_of(group.id) or max_size_loan(group) or suspended_by_us(group)
+        if begun and not isinstance(action, LaunchFleet):
+            return None
+        return why_not(group, policy)
+
+    return admits
+
+
+def capacity_guard(world: World, wish: Wish) -> str | None:
+    """No member leaves when its group would then want fewer than its owner's minimum."""
+    action = wish.action
+    group = world.groups.get(action.subject)
+    if not isinstance(action, RetireMember) or group is None:
+        return None
+    if group.desired - 1 < group.min_size:
+        return f"{group.name} wants {group.desired} and its minimum is {group.min_size}: no member may leave"
+    return None
+
+
+def note_guard(world: World, wish: Wish) -> str | None:
+    """Nothing of the owner's is changed before the owner's value stands on the group as a tag."""
+    action = wish.action
+    group = world.groups.get(action.subject)
+    if group is None:
+        return None
+    if isinstance(action, SetMaxSize) and max_size_loan(group) is None:
+        return f"the owner's max size of {group.name} is not written down yet"
+    if isinstance(action, SuspendProcesses) and not frozenset(action.processes) <= suspended_by_us(group):
+        return f"the owner's processes of {group.name} are not written down yet"
+    return None
+
+
+def room_guard(world: World, wish: Wish) -> str | None:
+    """Nothing is attached beyond the group's max size: AWS would refuse it, and the owner did."""
+    action = wish.action
+    group = world.groups.get(action.subject)
+    if not isinstance(action, AttachInstances) or group is None:
+        return None
+    if group.desired + len(action.instance_ids) > group.max_size:
+        return f"{group.name} wants {group.desired} of at most {group.max_size}: no room for {len(action.instance_ids)} more"
+    return None

@@ -1,0 +1,251 @@
+"""What the operator wants of groups: defaults for all, and what a group's own tags say.
+
+A tag wins over the default. A tag that cannot be read never falls back silently: the group is left alone, and the
+verdict names the tag, what was read and what would be right.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from spotward.model.cloud import Group
+from spotward.model.errors import ConfigError
+
+TAG_ENABLED = "spotward:enabled"
+TAG_BASE = "spotward:on-demand-base"
+TAG_PERCENTAGE = "spotward:on-demand-percentage"
+TAG_SURGE = "spotward:surge-percentage"
+TAG_ALLOWED = "spotward:allowed-types"
+TAG_DENIED = "spotward:denied-types"
+TAG_BURSTABLE = "spotward:burstable-for-fixed"
+TAG_LAUNCH_HOOKS = "spotward:launch-hooks"
+TAG_REBALANCE = "spotward:rebalance"
+TAG_OWNER_MAX = "spotward:owner-max-size"
+"""Ours: the max size that the owner set, while we have it raised."""
+TAG_SUSPENDED = "spotward:suspended-processes"
+"""Ours: the processes that we suspended and must resume."""
+TAG_LAUNCH = "spotward:launch"
+"""Ours, on instances: the key of the launch that made it."""
+TAG_STANDS_FOR = "spotward:stands-for"
+"""Ours, on instances: the type whose place it took."""
+COMPAT_ENABLED = "spot-enabled"
+COMPAT_BASE = "autospotting_min_on_demand_number"
+COMPAT_PERCENTAGE = "autospotting_min_on_demand_percentage"
+COMPAT_ALLOWED = "autospotting_allowed_instance_types"
+COMPAT_DENIED = "autospotting_disallowed_instance_types"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupPolicy:
+    """What is wanted of one group."""
+
+    on_demand_base: int = 0
+    """How many members stay on demand before any becomes Spot."""
+
+    on_demand_percentage: int = 0
+    """Of the members above the base, how many per hundred stay on demand, rounded up in favour of on-demand."""
+
+    surge_percentage: int = 34
+    """How many members at once are being replaced, per hundred of the desired capacity (at least one).
+
+    A third: during a swap the members that have proved themselves are always the majority, so that a system that votes
+    keeps its quorum and a bad image meets at most a third of the traffic; and three rounds replace a group of any size.
+    Set 100 to replace a whole group in one batch.
+    """
+
+    allowed_types: tuple[str, ...] = ()
+    """Globs of the types that may be used; empty allows every type that fits."""
+
+    denied_types: tuple[str, ...] = ()
+    """Globs of the types that may not be used; looked at after the allowed ones."""
+
+    burstable_for_fixed: bool = False
+    """May a burstable type (t3, t4g, ...) take the place of one with fixed performance?"""
+
+    skip_launch_hooks: bool = False
+    """Replace members of a group that has launch hooks, although AWS runs no launch hook for an attached instance."""
+
+    rebalance: bool = True
+    """Replace a Spot member on EC2's rebalance recommendation; False waits for the interruption notice."""
+
+    larger_of_base_and_percentage: bool = False
+    """AutoSpotting's reading of the two: the larger wins. Set by its tags alone."""
+
+    def __post_init__(self) -> None:
+        if self.on_demand_base < 0:
+            raise ConfigError(f"the on-demand base is {self.on_demand_base}; give 0 or more")
+        if not 0 <= self.on_demand_percentage <= 100:
+            raise ConfigError(f"the on-demand percentage is {self.on_demand_percentage}; give 0 to 100")
+        if not 1 <= self.surge_percentage <= 100:
+            raise ConfigError(f"the surge percentage is {self.surge_percentage}; give 1 to 100")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupsPolicy:
+    """What holds for all groups."""
+
+    defaults: GroupPolicy = GroupPolicy()
+
+    compat_autospotting: bool = False
+    """Read AutoSpotting's tags too: `spot-enabled=true` opts a group in."""
+
+    margin_percentage: float = 20.0
+    """EC2 may pick any pool whose expected cost is at most this much above the best of its zone.
+
+    Twenty: in the price histories of 2021 the best pool of a zone had about ten neighbours within a fifth, and EC2,
+    which sees the capacity that we cannot, then avoids the pool that is about to be taken. Set 0 to insist on the
+    cheapest.
+    """
+
+    pools_per_fleet_max: int = 40
+    """No fleet names more pools than this: beyond it a longer list buys no more capacity."""
+
+    batch_max: int = 100
+    """No batch replaces more members than this at once, whatever the surge allows."""
+
+    running_timeout_seconds: float = 600.0
+    """A new instance that does not run by then is given up."""
+
+    in_service_timeout_seconds: float = 900.0
+    """A new member that is not in service and healthy by then, its group's grace period on top, is given up."""
+
+    first_look_seconds: float = 20.0
+    """When new instances are first looked at. Most run after 15 to 25 s; each look is one call."""
+
+    look_seconds: float = 10.0
+    """How often they are looked at from then on."""
+
+    straggler_seconds: float = 30.0
+    """For how long new instances that run wait for the rest of their batch, so that one call attaches them all."""
+
+    details_age_seconds: float = 900.0
+    """For how long a group's hooks, subnets and launch data are believed before they are read again."""
+
+    recommendation_age_seconds: float = 300.0
+    """For how long a ranking of pools is believed."""
+
+    no_saving_pause_seconds: float = 1800.0
+    """When no pool is cheaper than on-demand: how long until prices are asked again."""
+
+    pause_first_seconds: float = 300.0
+    """How long a group is left alone after a swap of it failed; doubled at each further failure in a row."""
+
+    pause_seconds_max: float = 4 * 3600.0
+    """The pause of a group grows no further than this."""
+
+    rescue_limit_seconds: float = 15.0
+    """With less than this left before an interruption nothing is launched for it any more: the group does it itself."""
+
+    allow_unpriced: bool = False
+    """Replace even where no price is to be had, trusting that Spot is cheaper than on-demand."""
+
+    price_max_of_on_demand: float = 1.0
+    """A pool that is expected to cost more than this share of the on-demand price is no saving."""
+
+    swaps_at_once_max: int = 50
+    """How many swaps may be under way at once over all groups; 0 begins none."""
+
+
+def policy_of(group: Group, policy: GroupsPolicy) -> GroupPolicy:
+    """What is wanted of this group: the defaults, with its tags on top.
+
+    Raises ConfigError naming the tag, what was read and what would be right.
+    """
+    wanted = policy.defaults
+    if policy.compat_autospotting:
+        wanted = _compatible(group.tags, wanted)
+    changes: dict[str, object] = {}
+    for tag, (field, read) in _READERS.items():
+        if tag in group.tags:
+            changes[field] = _read(tag, group.tags[tag], read)
+    if TAG_BASE in group.tags or TAG_PERCENTAGE in group.tags:
+        changes["larger_of_base_and_percentage"] = False
+    return _with(wanted, changes)
+
+
+def _with(wanted: GroupPolicy, changes: Mapping[str, object]) -> GroupPolicy:
+    return replace(wanted, **changes)  # type: ignore[arg-type]  # each reader gives what its field takes
+
+
+def _compatible(tags: Mapping[str, str], wanted: GroupPolicy) -> GroupPolicy:
+    changes: dict[str, object] = {}
+    for tag, (field, read) in _COMPATIBLE_READERS.items():
+        if tag in tags:
+            changes[field] = _read(tag, tags[tag], read)
+    if COMPAT_BASE in tags or COMPAT_PERCENTAGE in tags:
+        changes["larger_of_base_and_percentage"] = True
+    return _with(wanted, changes)
+
+
+def _read(tag: str, text: str, read: Callable[[str], object]) -> object:
+    try:
+        return read(text.strip())
+    except ValueError as error:
+        raise ConfigError(f"its tag {tag} says {text!r}, which is not {error}; correct the tag") from None
+
+
+def _at_least_zero(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError("a whole number of 0 or more")
+    return int(text)
+
+
+def _percentage(text: str) -> int:
+    number = text.removesuffix("%").strip()
+    if not number.isascii() or not number.isdigit() or int(number) > 100:
+        raise ValueError("a whole number from 0 to 100")
+    return int(number)
+
+
+def _rounded_percentage(text: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise ValueError("a number from 0 to 100")
+    return round(number)
+
+
+def _surge(text: str) -> int:
+    number = _percentage(text)
+    if number == 0:
+        raise ValueError("a whole number from 1 to 100")
+    return number
+
+
+def _globs(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("`true` or `false`")
+    return text.lower() == "true"
+
+
+def _word(*, yes: str, no: str) -> Callable[[str], bool]:
+    def read(text: str) -> bool:
+        if text.lower() not in (yes, no):
+            raise ValueError(f"`{yes}` or `{no}`")
+        return text.lower() == yes
+
+    return read
+
+
+_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    TAG_BASE: ("on_demand_base", _at_least_zero),
+    TAG_PERCENTAGE: ("on_demand_percentage", _percentage),
+    TAG_SURGE: ("surge_percentage", _surge),
+    TAG_ALLOWED: ("allowed_types", _globs),
+    TAG_DENIED: ("denied_types", _globs),
+    TAG_BURSTABLE: ("burstable_for_fixed", _truth),
+    TAG_LAUNCH_HOOKS: ("skip_launch_hooks", _word(yes="skip", no="respect")),
+    TAG_REBALANCE: ("rebalance", _word(yes="replace", no="off")),
+}
+
+_COMPATIBLE_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    COMPAT_BASE: ("on_demand_base", _at_least_zero),
+    COMPAT_PERCENTAGE: ("on_demand_percentage", _rounded_percentage),
+    COMPAT_ALLOWED: ("allowed_types", _globs),
+    COMPAT_DENIED: ("denied_types", _globs),
+}

@@ -1,0 +1,142 @@
+"""The rescue: a Spot member that EC2 takes, or advises to leave, gets its successor before it goes.
+
+All doomed members of a group that no open swap covers go into one swap. A rescue does not wait for a saving under way, and it
+insists: another Spot pool first, on-demand if there is none.
+"""
+
+from spotward.groups.another_try import with_another_try
+from spotward.groups.birth import Candidate, affordable, evenly, newborn, pools_by_zone, shape, with_another_launch
+from spotward.groups.capacity import surge
+from spotward.groups.focus import focus
+from spotward.groups.obstacle import obstacle, obstacle_in_details
+from spotward.groups.policy import GroupPolicy, GroupsPolicy, policy_of
+from spotward.groups.replace import details_of, details_wish, fresh_recommendation, pools_question
+from spotward.groups.scope import in_scope
+from spotward.groups.swap import begun
+from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
+from spotward.model.errors import ConfigError
+from spotward.model.event import Event
+from spotward.model.undertaking import SwapCause
+from spotward.model.world import Doom, World
+
+Doomed = tuple[Candidate, Doom]
+
+
+def rescues(policy: GroupsPolicy) -> Decider:
+    """The decider that begins a swap for doomed members."""
+
+    def decide(world: World, event: Event) -> Decision:
+        return Decision.joined(_considered(world, subject, policy) for subject in focus(world, event))
+
+    return decide
+
+
+def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decision:
+    group = world.groups.get(subject)
+    if group is None or not in_scope(group, policy):
+        return NOTHING
+    try:
+        wanted = policy_of(group, policy)
+    except ConfigError:
+        return NOTHING  # said by the saving's decider, and nothing may be done under a policy that cannot be read
+    doomed = _doomed(world, group)
+    if not doomed:
+        return NOTHING
+    noticed = [each for each in doomed if each[1].deadline is not None]
+    if noticed:
+        return _prepared(world, group, wanted, noticed, SwapCause.INTERRUPTION, policy)
+    if not wanted.rebalance:
+        return _kept(doomed, "EC2 advises to move off it; its group waits for the notice")
+    if any(swap.cause is SwapCause.REBALANCE for swap in world.undertakings_of(subject)):
+        return NOTHING
+    return _prepared(world, group, wanted, doomed, SwapCause.REBALANCE, policy)
+
+
+def _doomed(world: World, group: Group) -> list[Doomed]:
+    """Spot members about which EC2 said something, in service, that no swap covers yet."""
+    covered = {old.id for swap in world.undertakings_of(group.id) for old in swap.olds}
+    found = []
+    for member in group.members:
+        doom = world.dooms.get(member.instance_id)
+        instance = world.instances.get(member.instance_id)
+        if doom is None or instance is None or member.leaving or member.instance_id in covered:
+            continue
+        if instance.lifecycle is Lifecycle.SPOT:
+            found.append((Candidate(instance=instance, az=member.az), doom))
+    return found
+
+
+def _kept(doomed: list[Doomed], reason: str) -> Decision:
+    return Decision(verdicts=tuple(Verdict(subject=c.instance.id, text=reason) for c, _ in doomed))
+
+
+def _hindrance(instance: Instance, doom: Doom, world: World, policy: GroupsPolicy) -> str | None:
+    if instance.cluster is not None:
+        return f"is a node of the Kubernetes cluster {instance.cluster}: its pods must be drained first"
+    if doom.deadline is not None and world.time > doom.deadline - policy.rescue_limit_seconds:
+        return "EC2 takes it too soon for a successor: its group makes up for it"
+    return None
+
+
+def _prepared(
+    world: World, group: Group, wanted: GroupPolicy, doomed: list[Doomed], cause: SwapCause, policy: GroupsPolicy
+) -> Decision:
+    reason = obstacle(group, rescue=True)
+    if reason is not None:
+        return _kept(doomed, reason)
+    hindrances = {c.instance.id: _hindrance(c.instance, doom, world, policy) for c, doom in doomed}
+    kept = tuple(Verdict(subject=i, text=text) for i, text in hindrances.items() if text is not None)
+    free = [each for each in doomed if hindrances[each[0].instance.id] is None]
+    if not free:
+        return Decision(verdicts=kept)
+    known = world.details.get(group.id)
+    details = details_of(world, group, policy) or (known.details if known else None)
+    if details is None:
+        return Decision(verdicts=kept, wishes=(details_wish(group),))
+    reason = obstacle_in_details(details, wanted, rescue=True)
+    if reason is not None:
+        return _kept(doomed, reason)
+    return Decision.joined([Decision(verdicts=kept), _rescued(world, group, wanted, details, free, cause, policy)])
+
+
+def _rescued(
+    world: World,
+    group: Group,
+    wanted: GroupPolicy,
+    details: GroupDetails,
+    doomed: list[Doomed],
+    cause: SwapCause,
+    policy: GroupsPolicy,
+) -> Decision:
+    common = shape(doomed[0][0].instance)
+    alike = [(c, doom) for c, doom in doomed if shape(c.instance) == common]
+    if cause is SwapCause.REBALANCE:
+        alike = alike[: surge(wanted, group.desired)]
+    question = pools_question(world, group, alike[0][0].instance, policy)
+    answer = fresh_recommendation(world, question, policy)
+    if answer is None:
+        return Decision(wishes=(Wish(action=question, reason=f"what could stand in for {question.instance_type}?"),))
+    if group.launch is None:
+        return NOTHING
+    offers = affordable(world, group, answer.offers)
+    if cause is SwapCause.REBALANCE and not offers:
+        return _kept(doomed, "EC2 advises to move off it, and no better pool is to be had: it stays until the notice")
+    deadlines = [doom.deadline for _, doom in alike if doom.deadline is not None]
+    swap = newborn(
+        world,
+        group,
+        details,
+        policy,
+        cause=cause,
+        candidates=[c for c, _ in alike],
+        source=group.launch,
+        offers=offers,
+        on_demand_usd_per_hour=answer.on_demand_usd_per_hour,
+        deadline=min(deadlines, default=None),
+    )
+    zones = pools_by_zone(offers, policy)
+    plan = evenly(group, [c for c, _ in alike], list(zones), len(alike))
+    for zone, inside in plan.items():
+        swap = with_another_launch(swap, az=zone, count=len(inside), lifecycle=Lifecycle.SPOT, pools=zones[zone])
+    return begun(world, with_another_try(swap, world, group, policy), policy)

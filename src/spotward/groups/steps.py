@@ -1,0 +1,65 @@
+"""What carrying a swap on is written in: the scene it happens in, and the steps it asks for so far."""
+
+from dataclasses import dataclass, replace
+
+from spotward.groups.policy import GroupsPolicy
+from spotward.model.action import Action, AttachInstances, RetireMember, TerminateInstances
+from spotward.model.cloud import Group
+from spotward.model.decision import WakeAt, Wish
+from spotward.model.undertaking import Errand, Swap, Verb
+from spotward.model.world import World
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a step may look at."""
+
+    world: World
+    group: Group
+    policy: GroupsPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A swap as it now stands, and what it wants."""
+
+    swap: Swap
+    wishes: tuple[Wish, ...] = ()
+    wakes: tuple[WakeAt, ...] = ()
+
+    def wishing(self, action: Action, reason: str) -> "Steps":
+        """With one more wish."""
+        return replace(self, wishes=(*self.wishes, Wish(action=action, reason=reason)))
+
+    def waking(self, time: float) -> "Steps":
+        """With one more time to be asked again."""
+        return replace(self, wakes=(*self.wakes, WakeAt(time=time, subject=self.swap.group_id)))
+
+    def at(self, swap: Swap) -> "Steps":
+        """With the swap further on."""
+        return replace(self, swap=swap)
+
+    def again(self, verb: Verb, reason: str) -> "Steps":
+        """Wish every open errand of a kind: one in flight is asked once, one that failed again after its pause."""
+        steps = self
+        for errand in self.swap.errands:
+            if errand.verb is verb:
+                steps = steps.wishing(_deed(self.swap, errand), reason)
+        return steps
+
+
+def with_errand(swap: Swap, verb: Verb, instance_ids: tuple[str, ...]) -> Swap:
+    """The swap with one more thing asked of instances; its key is named by the first of them."""
+    errand = Errand(key=f"{swap.key} {verb} {instance_ids[0]}", verb=verb, instance_ids=instance_ids)
+    return replace(swap, errands=(*swap.errands, errand))
+
+
+def _deed(swap: Swap, errand: Errand) -> Action:
+    region, group, key, ids = swap.region, swap.group, errand.key, errand.instance_ids
+    match errand.verb:
+        case Verb.ATTACH:
+            return AttachInstances(region=region, group=group, key=key, instance_ids=ids)
+        case Verb.RETIRE:
+            return RetireMember(region=region, group=group, key=key, instance_id=ids[0])
+        case Verb.TERMINATE:
+            return TerminateInstances(region=region, group=group, key=key, instance_ids=ids)

@@ -3,9 +3,9 @@
 ```
 SpotwardError
 ├── ConfigError      the user must change a file       (file, line, column)
+│   └── LeaseHeld    another process has the journal
 ├── PayloadError     the sender sent something unreadable: set it aside, go on
 ├── Refused          a guard said no                   (reason)
-├── LeaseHeld        another process has the journal
 ├── StaleLease       another process took it from us: stop at once
 └── OutsideError     AWS, Kubernetes or a plugin       (code)
     ├── Transient    try again                         (retry_after_seconds)
@@ -43,8 +43,8 @@ class Refused(SpotwardError):  # noqa: N818 - a refusal is an answer, and reads 
         super().__init__(reason)
 
 
-class LeaseHeld(SpotwardError):  # noqa: N818 - it says how things are, and reads as that
-    """Another process holds the lease; the text names it and says until when."""
+class LeaseHeld(ConfigError):  # noqa: N818 - it says how things are, and reads as that
+    """Another process has the journal: stop it, or use another journal. The text names the process."""
 
 
 class StaleLease(SpotwardError):  # noqa: N818 - it says how things are, and reads as that

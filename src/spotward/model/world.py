@@ -7,6 +7,8 @@ another thread may keep an old World as long as it likes.
 What the deciders add (undertakings, wishes, verdicts) comes in through `with_…` methods, called by the core alone.
 """
 
+from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
+
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -165,30 +167,30 @@ class World:
 
     # ---- what the core adds ----------------------------------------------------------------------------------
 
-    def with_undertaking(self, undertaking: Undertaking) -> "World":
+    def with_undertaking(self, undertaking: Undertaking) -> World:
         """An undertaking as it stands now; one that ended is kept by the store alone."""
         if undertaking.ended is not None:
             return replace(self, undertakings=self.undertakings.discard(undertaking.key))
         return replace(self, undertakings=self.undertakings.insert(undertaking.key, undertaking))
 
-    def with_wish(self, key: str, state: WishState) -> "World":
+    def with_wish(self, key: str, state: WishState) -> World:
         """A wish as it stands now."""
         wishes = self.wishes.insert(key, state)
         if state.state == "asked" and isinstance(state.action, LaunchFleet):
             return replace(self, wishes=wishes, launches=self.launches.insert(key, state))
         return replace(self, wishes=wishes)
 
-    def with_verdict(self, subject: str, text: str | None) -> "World":
+    def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""
         verdicts = self.verdicts.discard(subject) if text is None else self.verdicts.insert(subject, text)
         return replace(self, verdicts=verdicts)
 
-    def with_pause(self, subject: GroupId, pause: Pause | None) -> "World":
+    def with_pause(self, subject: GroupId, pause: Pause | None) -> World:
         """A group is left alone, or is so no more."""
         pauses = self.pauses.discard(subject) if pause is None else self.pauses.insert(subject, pause)
         return replace(self, pauses=pauses)
 
-    def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> "World":
+    def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> World:
         """A pool failed us: it rests, longer each time."""
         known = self.pools.get((region, pool))
         fresh = known is None or self.time - known.last_time > POOL_FORGET_SECONDS
@@ -199,7 +201,7 @@ class World:
 
     # ---- what happened ---------------------------------------------------------------------------------------
 
-    def after(self, event: Event) -> "World":
+    def after(self, event: Event) -> World:
         """The World once an event is known. Total: an event that says nothing new changes nothing but the time."""
         world = replace(self, time=max(self.time, event.time))
         match event:
@@ -231,10 +233,10 @@ class World:
             case _:
                 return world
 
-    def _answered(self, key: str) -> "World":
+    def _answered(self, key: str) -> World:
         return replace(self, wishes=self.wishes.discard(key))
 
-    def _with_instances(self, instances: Iterable[Instance], missing: Iterable[str] = ()) -> "World":
+    def _with_instances(self, instances: Iterable[Instance], missing: Iterable[str] = ()) -> World:
         known = self.instances
         for instance in instances:
             known = known.insert(instance.id, instance)
@@ -242,7 +244,7 @@ class World:
             known = known.discard(instance_id)
         return replace(self, instances=known)
 
-    def _with_group(self, group: Group) -> "World":
+    def _with_group(self, group: Group) -> World:
         before = self.groups.get(group.id)
         group_of, instances, dooms = self.group_of, self.instances, self.dooms
         staying = {m.instance_id for m in group.members}
@@ -256,7 +258,7 @@ class World:
         groups = self.groups.insert(group.id, group)
         return replace(self, groups=groups, group_of=group_of, instances=instances, dooms=dooms)
 
-    def _without_group(self, subject: GroupId) -> "World":
+    def _without_group(self, subject: GroupId) -> World:
         group = self.groups.get(subject)
         if group is None:
             return self
@@ -270,7 +272,7 @@ class World:
             verdicts=empty.verdicts.discard(subject),
         )
 
-    def _after_deed(self, event: Done) -> "World":
+    def _after_deed(self, event: Done) -> World:
         """A deed of ours on a group is known to have worked before the group is seen again."""
         wish = self.wishes.get(event.key)
         group = self.groups.get(event.subject)
@@ -289,7 +291,7 @@ class World:
             for wish in self.wishes.values()
         )
 
-    def _after_region(self, event: RegionObserved) -> "World":
+    def _after_region(self, event: RegionObserved) -> World:
         world = replace(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
             if not world.stale(group.id, event.as_of):
@@ -298,7 +300,7 @@ class World:
             world = world._without_group(group_id(event.region, name))
         return world._with_instances(event.instances)
 
-    def _after_group(self, event: GroupObserved) -> "World":
+    def _after_group(self, event: GroupObserved) -> World:
         subject = event.group_id
         if event.group is None:
             return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
@@ -312,7 +314,7 @@ class World:
             world = replace(world, unhealthy=world.unhealthy.insert(subject, frozenset(event.unhealthy)))
         return world
 
-    def _after_interruption(self, event: InterruptionNoticed) -> "World":
+    def _after_interruption(self, event: InterruptionNoticed) -> World:
         known = self.dooms.get(event.instance_id)
         if known is not None and known.deadline is not None:
             return self
@@ -324,14 +326,14 @@ class World:
         pool = Pool(instance_type=instance.instance_type, az=instance.az)
         return world.with_pool_trouble(instance.region, pool, "an instance of it was interrupted")
 
-    def _after_fleet(self, event: FleetAnswered) -> "World":
+    def _after_fleet(self, event: FleetAnswered) -> World:
         world = replace(self, launches=self.launches.discard(event.key))
         for failure in event.failures:
             if failure.pool is not None and failure.code in CAPACITY_CODES:
                 world = world.with_pool_trouble(event.region, failure.pool, f"{failure.code}: {failure.message}")
         return world
 
-    def _after_failure(self, event: Failed) -> "World":
+    def _after_failure(self, event: Failed) -> World:
         known = self.wishes.get(event.key)
         attempt = known.attempt if known else event.attempt
         failures = known.failures + 1 if known else 1

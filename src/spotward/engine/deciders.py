@@ -1,8 +1,8 @@
 """The table of contents of the thinking: who is asked, in which order, and which guards have the last word.
 
-Order matters in three places. Open swaps are carried on before a new one may begin in the same group; a rescue comes before
-a saving, because capacity comes before money; and what was borrowed of a group is given back last, when it is certain that no
-swap needs it any more.
+Order matters in three places. Open swaps are carried on before a new one may begin in the same group; a rescue comes
+before a saving, because capacity comes before money; and what was borrowed of a group is given back last, when it is
+certain that no swap needs it any more.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""The last look before a deed: each guard admits a wish, or refuses it in words. Deciders may err; guards hold the laws."""
+"""The last look before a deed: each guard admits a wish, or refuses it in words.
+
+Deciders may err; guards hold the laws.
+"""
 
 from spotward.groups.loan import max_size_loan, suspended_by_us
 from spotward.groups.policy import GroupsPolicy
@@ -9,7 +12,7 @@ from spotward.model.world import World
 
 
 def scope_guard(policy: GroupsPolicy) -> Guard:
-    """No deed on a group that is not opted in. What was begun while it was may be finished or undone, nothing launched."""
+    """No deed on a group that is not opted in. What was begun while it was may be finished, but nothing launched."""
 
     def admits(world: World, wish: Wish) -> str | None:
         action = wish.action
@@ -55,5 +58,6 @@ def room_guard(world: World, wish: Wish) -> str | None:
     if not isinstance(action, AttachInstances) or group is None:
         return None
     if group.desired + len(action.instance_ids) > group.max_size:
-        return f"{group.name} wants {group.desired} of at most {group.max_size}: no room for {len(action.instance_ids)} more"
+        more = len(action.instance_ids)
+        return f"{group.name} wants {group.desired} of at most {group.max_size}: no room for {more} more"
     return None

@@ -69,7 +69,7 @@ def left_alone(subject: GroupId, reason: str | None, *, wake: float | None = Non
 
 
 def _not_yet(world: World, group: Group, policy: GroupsPolicy) -> Decision:
-    """Members that are only just coming are looked at again soon, so that a launch is acted on when it is in service."""
+    """Members that are only just coming are looked at again soon, to act on a launch once it is in service."""
     coming = [m for m in group.members if m.lifecycle_state.startswith("Pending")]
     unknown = [m for m in group.members if not m.leaving and m.instance_id not in world.instances]
     if not coming and not unknown:

@@ -1,7 +1,7 @@
 """The rescue: a Spot member that EC2 takes, or advises to leave, gets its successor before it goes.
 
-All doomed members of a group that no open swap covers go into one swap. A rescue does not wait for a saving under way, and it
-insists: another Spot pool first, on-demand if there is none.
+All doomed members of a group that no open swap covers go into one swap. A rescue does not wait for a saving under way,
+and it insists: another Spot pool first, on-demand if there is none.
 """
 
 from spotward.groups.another_try import with_another_try

@@ -1,4 +1,4 @@
-"""Where to look: regions at a tick, and the group or the instance that news is about. Never more than the news calls for."""
+"""Where to look: regions at a tick, and the group or the instance that news is about. Never more than that."""
 
 from spotward.groups.focus import group_of
 from spotward.groups.policy import GroupsPolicy

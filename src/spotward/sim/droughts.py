@@ -68,10 +68,17 @@ class Droughts:
 
     def __init__(self, *, seed: int, region: str) -> None:
         self._dice = Dice(seed, region, "drought")
+        self._hazards: dict[tuple[str, str], Hazard] = {}
 
     def hazard(self, instance_type: str, az: str) -> Hazard:
         """Seven pools of ten stand where their type stands, the others by themselves."""
-        dice, pool = self._dice, f"{instance_type}/{az}"
+        key = (instance_type, az)
+        if key not in self._hazards:
+            self._hazards[key] = self._drawn(instance_type, f"{instance_type}/{az}")
+        return self._hazards[key]
+
+    def _drawn(self, instance_type: str, pool: str) -> Hazard:
+        dice = self._dice
         by_type = dice.uniform("like its type", pool) < 0.7
         rank = dice.uniform("rank", instance_type) if by_type else dice.uniform("rank", pool)
         wanted = is_accelerated(instance_type) or vcpus(instance_type) >= 64

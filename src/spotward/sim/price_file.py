@@ -56,6 +56,7 @@ def read_price_file(content: bytes, *, file: str) -> PriceFile:
                 key, change = _change(row, columns, place)
                 pools.setdefault(key, []).append(change)
     except csv.Error as error:
+        place.line = rows.line_num
         raise place.error(f"this is not CSV ({error}); export the prices again") from error
     if not pools:
         raise place.error("there is no price in this file; add lines below the column names")

@@ -216,3 +216,5 @@ class PoolOffer:
     """Price and risk together: what an hour of service there is expected to cost."""
     price_time: float | None = None
     """When that price began."""
+    note: str = ""
+    """What an operator should know of the type, although it fits; empty when there is nothing to say."""

@@ -39,10 +39,13 @@ class Capacity:
         held = len(self._instances.holding(market, (instance_type, zone)))
         return max(0, ask(instance_type, zone, self._region.now) - held)
 
+    def quota_vcpus(self) -> int:
+        """How many vCPUs the account may still start as Spot."""
+        return max(0, self._pools.spot_vcpu_quota(self._region.now) - self._spot_vcpus)
+
     def quota_room(self, instance_type: str) -> int:
         """How many more Spot instances of the type the account's quota allows now."""
-        left = self._pools.spot_vcpu_quota(self._region.now) - self._spot_vcpus
-        return max(0, left // self._catalogue.vcpus(instance_type))
+        return self.quota_vcpus() // self._catalogue.vcpus(instance_type)
 
     def depth(self, instance_type: str, zone: str) -> float:
         """How deep the Spot pool is, 0 to 1."""
@@ -57,7 +60,7 @@ class Capacity:
         if order.market != SPOT:
             room = self.room(order.market, order.instance_type, order.zone)
             return min(count, room), self._no_on_demand(order) if room < count else None
-        refused = self._price_refusal(order)
+        refused = self.impossible(order)
         if refused is not None:
             return 0, refused
         room, quota = self.room(SPOT, order.instance_type, order.zone), self.quota_room(order.instance_type)
@@ -65,7 +68,10 @@ class Capacity:
             return quota, ApiError("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
         return min(count, room), ApiError("InsufficientInstanceCapacity", NO_SPOT, 500) if room < count else None
 
-    def _price_refusal(self, order: Order) -> ApiError | None:
+    def impossible(self, order: Order) -> ApiError | None:
+        """Why the order cannot be launched at today's price, whatever the room; None when it can."""
+        if order.market != SPOT:
+            return None
         price, limit = self.spot_usd_per_hour(order), order.price_max_usd_per_hour
         if price is None:
             return ApiError("InsufficientInstanceCapacity", NO_SPOT, 500)

@@ -70,6 +70,8 @@ class Instance:
     interface_id: str
     spot_request_id: str | None
     tags: dict[str, str]
+    part_tags: dict[str, dict[str, str]]
+    """The tags of what came into being with it: volumes, interface, Spot request."""
     termination_protected: bool
     state: str = "pending"
     reason: tuple[str, str] | None = None
@@ -107,6 +109,7 @@ class Instances:
         self._region = region
         self._made = 0
         self.by_id: dict[str, Instance] = {}
+        self.by_part: dict[str, Instance] = {}
         self._by_tag: dict[tuple[str, str], dict[str, Instance]] = {}
         self._by_pool: dict[tuple[str, Pool], dict[str, Instance]] = {}
         self._listeners: list[Listener] = []
@@ -131,21 +134,9 @@ class Instances:
 
     def launch(self, order: Order, reservation_id: str) -> Instance:
         """Start an instance; that there is room for it has been made sure."""
-        self._made += 1
-        instance = Instance(
-            id=self._region.new_id("i"),
-            number=self._made,
-            order=order,
-            reservation_id=reservation_id,
-            launch_time=self._region.now,
-            address=_address(order.subnet, self._made),
-            volumes={device: self._region.new_id("vol") for device in devices(order)},
-            interface_id=self._region.new_id("eni"),
-            spot_request_id=self._region.new_short_id("sir") if order.market == SPOT else None,
-            tags={},
-            termination_protected=bool(order.parameters.get("DisableApiTermination")),
-        )
+        instance = self._born(order, reservation_id)
         self.by_id[instance.id] = instance
+        self.by_part.update(dict.fromkeys(instance.part_tags, instance))
         self._by_pool.setdefault((order.market, order.pool), {})[instance.id] = instance
         self.tag(instance, order.tags)
         self._tell(instance, "")
@@ -155,6 +146,30 @@ class Instances:
             lambda: self._move(instance, "running", only_from="pending"),
         )
         return instance
+
+    def _born(self, order: Order, reservation_id: str) -> Instance:
+        self._made += 1
+        volumes = {device: self._region.new_id("vol") for device in devices(order)}
+        interface = self._region.new_id("eni")
+        request = self._region.new_short_id("sir") if order.market == SPOT else None
+        part_tags: dict[str, dict[str, str]] = {volume: dict(order.volume_tags) for volume in volumes.values()}
+        part_tags[interface] = {}
+        if request is not None:
+            part_tags[request] = {}
+        return Instance(
+            id=self._region.new_id("i"),
+            number=self._made,
+            order=order,
+            reservation_id=reservation_id,
+            launch_time=self._region.now,
+            address=_address(order.subnet, self._made),
+            volumes=volumes,
+            interface_id=interface,
+            spot_request_id=request,
+            tags={},
+            part_tags=part_tags,
+            termination_protected=bool(order.parameters.get("DisableApiTermination")),
+        )
 
     def _announce_fulfilment(self, instance: Instance) -> None:
         if instance.spot_request_id is not None:
@@ -234,6 +249,8 @@ class Instances:
     def _forget(self, instance: Instance) -> None:
         for key in instance.tags:
             self._unindex(instance, key)
+        for part in instance.part_tags:
+            del self.by_part[part]
         self.by_id.pop(instance.id, None)
 
     def _move(self, instance: Instance, state: str, *, only_from: str | None = None) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from spotward.sim.activities import Activity
 from spotward.sim.answers import Rendered
+from spotward.sim.errors import ApiError
 from spotward.sim.instances import Instance
 from spotward.sim.region import Region, when
 
@@ -192,6 +193,13 @@ class Group:
     def touch(self) -> None:
         """Something that a description shows has changed."""
         self.rendered = None
+
+
+def find_group(groups: Mapping[str, Group], name: str) -> Group:
+    """The group of that name. Raises ApiError when there is none."""
+    if name not in groups:
+        raise ApiError("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup: {name} not found")
+    return groups[name]
 
 
 # -- descriptions ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Which member goes when a group shrinks: AWS's termination policies.
 
-A policy is a sieve: it keeps the members that it would rather see gone. The policies are asked in order until one member
-is left; what they leave undecided falls to the dice. A member protected from scale-in is never asked about.
+A policy is a sieve: it keeps the members that it would rather see gone. The policies are asked in order, and what they
+leave undecided falls to the dice. A member protected from scale-in is never asked about.
 
 Source: the EC2 Auto Scaling user guide, "Configure termination policies for Amazon EC2 Auto Scaling".
 """
@@ -26,6 +26,8 @@ class Question:
     now: float
     spot_wanted: int | None = None
     """How many Spot members the group's mixed-instances policy wants; None: it has none."""
+    spared: frozenset[str] = frozenset()
+    """Members that are not to be chosen, by id."""
 
 
 Policy = Callable[[Sequence[Member], Question], Sequence[Member]]
@@ -33,7 +35,7 @@ Policy = Callable[[Sequence[Member], Question], Sequence[Member]]
 
 def choose(question: Question, dice: Dice) -> Member | None:
     """The member to terminate: in the zone with most members first. None when all are protected."""
-    free = [member for member in question.group.counted() if not member.protected]
+    free = [one for one in question.group.counted() if not one.protected and one.id not in question.spared]
     if not free:
         return None
     left = _fullest_zones(free, question)

@@ -1,0 +1,268 @@
+"""Joining, serving and leaving a group: the steps of one member's life, each with its activity, tags and targets.
+
+Nothing here decides; the keeper and the API's calls do. When a step takes time, its end is put on the agenda and asks
+again whether the member is still where the step left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from spotward.sim.activities import ACTIVITIES_KEPT, Activity, Kind, finish
+from spotward.sim.groups import COUNTED, Group, LifecycleState, Member
+from spotward.sim.instances import ALIVE, GROUP_TAG, Instance, Instances
+from spotward.sim.launcher import Launcher
+from spotward.sim.meter import Meter
+from spotward.sim.purchasing import Purchase, instance_tags
+from spotward.sim.region import Region
+from spotward.sim.targets import Targets
+
+Changed = Callable[[Group], None]
+"""Told when a group has lost or gained something, so that it may act on it."""
+
+
+class Membership:
+    """The members of every group of the region."""
+
+    def __init__(
+        self, *, region: Region, instances: Instances, launcher: Launcher, targets: Targets, meter: Meter
+    ) -> None:
+        """Listens to the instances: make it after the meter, which must hear of them first."""
+        self._region = region
+        self._instances = instances
+        self._launcher = launcher
+        self._targets = targets
+        self._meter = meter
+        self._of: dict[str, tuple[Group, Member]] = {}
+        self._changed: Changed = lambda _: None
+        instances.listen(self._on_state)
+
+    def on_change(self, changed: Changed) -> None:
+        """Who is to act on changes."""
+        self._changed = changed
+
+    def of(self, instance_id: str) -> tuple[Group, Member] | None:
+        """The group and member that an instance is."""
+        return self._of.get(instance_id)
+
+    def every(self) -> Iterator[tuple[Group, Member]]:
+        """All members of all groups, in the order in which they joined."""
+        return iter(self._of.values())
+
+    # -- joining -----------------------------------------------------------------------------------------------------
+
+    def launch(self, group: Group, purchase: Purchase, cause: str) -> Member | None:
+        """Launch one instance into the group. None when the last place has just gone."""
+        born, _ = self._launcher.launch(purchase.order, 1)
+        if not born:
+            return None
+        member = Member(
+            instance=born[0],
+            state=LifecycleState.PENDING,
+            source=purchase.source,
+            weight=purchase.weight,
+            protected=bool(group.settings.get("NewInstancesProtectedFromScaleIn")),
+        )
+        member.activity = self.note(group, member, "launch", f"Launching a new EC2 instance: {member.id}", cause)
+        self._join(group, member)
+        return member
+
+    def attach(self, group: Group, instance: Instance, cause: str) -> Member:
+        """Make a running instance a member."""
+        member = Member(instance=instance, state=LifecycleState.PENDING, source={}, attached=True)
+        words = f"Attaching an existing EC2 instance: {instance.id}"
+        member.activity = self.note(group, member, "attach", words, cause)
+        self._instances.tag(instance, instance_tags(group))
+        self._join(group, member)
+        self._meter.moved(instance)
+        self._serve_after(group, member, self._region.timings.attach_seconds)
+        return member
+
+    def _join(self, group: Group, member: Member) -> None:
+        group.members[member.id] = member
+        self._of[member.id] = (group, member)
+        self.recount(group)
+
+    def _serve_after(self, group: Group, member: Member, seconds: float) -> None:
+        self._region.after(seconds, lambda: self._enter_service(group, member))
+
+    def _enter_service(self, group: Group, member: Member) -> None:
+        """The end of Pending. A launching hook would hold the member here."""
+        if member.state is not LifecycleState.PENDING or member.instance.state != "running":
+            return
+        if group.runs("AddToLoadBalancer"):
+            for arn in group.target_groups:
+                self._targets.register(arn, member.instance)
+        member.state = LifecycleState.IN_SERVICE
+        member.in_service_time = self._region.now
+        self._end_activity(member)
+        self._moved(group)
+
+    # -- Standby -----------------------------------------------------------------------------------------------------
+
+    def enter_standby(self, group: Group, member: Member, cause: str) -> Activity:
+        """Take a member out of service without taking it out of the group."""
+        words = f"Moving EC2 instance to Standby: {member.id}"
+        return self._set_aside(group, member, LifecycleState.ENTERING_STANDBY, "standby", words, cause)
+
+    def exit_standby(self, group: Group, member: Member, cause: str) -> Activity:
+        """Put a member back into service."""
+        words = f"Moving EC2 instance out of Standby: {member.id}"
+        activity = member.activity = self.note(group, member, "standby", words, cause)
+        member.state = LifecycleState.PENDING
+        self._serve_after(group, member, self._region.timings.attach_seconds)
+        self._moved(group)
+        return activity
+
+    # -- leaving -----------------------------------------------------------------------------------------------------
+
+    def detach(self, group: Group, member: Member, cause: str) -> Activity:
+        """Let an instance go and run on alone."""
+        words = f"Detaching EC2 instance: {member.id}"
+        return self._set_aside(group, member, LifecycleState.DETACHING, "detach", words, cause)
+
+    def retire(self, group: Group, member: Member, cause: str) -> Activity:
+        """Take a member out of service and terminate it. A terminating hook would hold it before the shutdown."""
+        self._end_activity(member, problem="The instance was terminated before it was in service.")
+        activity = self.note(group, member, "terminate", f"Terminating EC2 instance: {member.id}", cause)
+        member.activity, member.state = activity, LifecycleState.TERMINATING
+        seconds = self._drain_seconds(group, member)
+        self._region.after(seconds, lambda: self._shut_down(group, member))
+        self._moved(group)
+        return activity
+
+    def _shut_down(self, group: Group, member: Member) -> None:
+        if member.instance.state in ALIVE:
+            self._instances.terminate(member.instance, "Client.UserInitiatedShutdown", "User initiated shutdown")
+        elif member.instance.state == "terminated":
+            self._leave(group, member)
+
+    def _set_aside(
+        self, group: Group, member: Member, state: LifecycleState, kind: Kind, words: str, cause: str
+    ) -> Activity:
+        activity = member.activity = self.note(group, member, kind, words, cause)
+        member.state = state
+        seconds = max(self._region.timings.detach_seconds, self._drain_seconds(group, member))
+        self._region.after(seconds, lambda: self._gone_aside(group, member))
+        self._moved(group)
+        return activity
+
+    def _gone_aside(self, group: Group, member: Member) -> None:
+        if member.state is LifecycleState.ENTERING_STANDBY:
+            member.state = LifecycleState.STANDBY
+            self._end_activity(member)
+            self._moved(group)
+        elif member.state is LifecycleState.DETACHING:
+            self._leave(group, member)
+            if member.instance.state in ALIVE:
+                self._instances.untag(member.instance, [GROUP_TAG])
+                self._meter.moved(member.instance)
+
+    def _leave(self, group: Group, member: Member) -> None:
+        if self._of.pop(member.id, None) is not None:
+            group.members.pop(member.id)
+            self._end_activity(member)
+            self._moved(group)
+
+    def _drain_seconds(self, group: Group, member: Member) -> float:
+        """Deregister from the group's load balancers; how long that takes."""
+        drained = [self._targets.deregister(arn, member.instance) for arn in group.target_groups]
+        waits = any(drained) and member.instance.state == "running"
+        return self._region.timings.deregistration_seconds if waits else 0.0
+
+    # -- what EC2 says -----------------------------------------------------------------------------------------------
+
+    def _on_state(self, instance: Instance, old: str) -> None:  # noqa: ARG002 - a listener hears both
+        known = self._of.get(instance.id)
+        if known is None:
+            return
+        group, member = known
+        if instance.state == "running" and member.state is LifecycleState.PENDING:
+            self._serve_after(group, member, self._region.timings.in_service_seconds)
+        elif instance.state == "terminated" and member.state not in COUNTED:
+            self._leave(group, member)
+        elif instance.state not in ("pending", "running") and member.state in COUNTED:
+            self.notice_later(group, member, self._region.timings.health_check_seconds)
+
+    def notice_later(self, group: Group, member: Member, seconds: float) -> None:
+        """Look at the member's health again by then."""
+        self._region.after(seconds, lambda: self.notice(group, member))
+
+    def notice(self, group: Group, member: Member) -> None:
+        """One health check; suspended health checks see nothing."""
+        if not group.runs("HealthCheck") or member.state not in COUNTED or member.unhealthy:
+            return
+        ailment = self._ailment(group, member)
+        if ailment is not None:
+            self.set_health(group, member, ailment)
+
+    def set_health(self, group: Group, member: Member, ailment: str | None) -> None:
+        """Take the member for unhealthy, for that reason; None: for healthy again."""
+        member.unhealthy = ailment
+        self._moved(group)
+
+    def _ailment(self, group: Group, member: Member) -> str | None:
+        if member.instance.state not in ("pending", "running"):
+            return "an EC2 health check indicating it has been terminated or stopped."
+        if not group.checks_load_balancer or member.in_service_time is None:
+            return None
+        if not any(self._targets.state(arn, member.instance) == "unhealthy" for arn in group.target_groups):
+            return None
+        grace_left = member.in_service_time + group.grace_seconds - self._region.now
+        if grace_left > 0:
+            self.notice_later(group, member, grace_left)
+            return None
+        return "an ELB system health check failure."
+
+    # -- activities and counts ---------------------------------------------------------------------------------------
+
+    def note(self, group: Group, member: Member | None, kind: Kind, description: str, cause: str) -> Activity:
+        """Begin an activity; without a member it is one that fails."""
+        order = member.instance.order if member is not None else None
+        activity = Activity(
+            id=self._region.new_uuid("activity"),
+            kind=kind,
+            group=group.name,
+            group_arn=group.arn,
+            description=description,
+            cause=cause,
+            start_time=self._region.now,
+            zone=order.zone if order else (group.zones[0] if group.zones else ""),
+            # AWS tells no subnet of an attached instance.
+            subnet=order.subnet["SubnetId"] if order and kind != "attach" and group.subnets() else None,
+            instance_id=member.id if member is not None else "",
+        )
+        group.activities.append(activity)
+        del group.activities[:-ACTIVITIES_KEPT]
+        return activity
+
+    def _end_activity(self, member: Member, *, problem: str = "") -> None:
+        if member.activity is not None:
+            finish(member.activity, self._region, problem=problem)
+            member.activity = None
+
+    def _moved(self, group: Group) -> None:
+        self.recount(group)
+        self._changed(group)
+
+    def recount(self, group: Group) -> None:
+        """The group's description and its shortfall follow from its members and sizes: call it after each change."""
+        group.touch()
+        serving = sum(member.weight for member in group.in_service())
+        self._meter.missing(group.name, max(0, int(group.desired - group.borrowed - serving)))
+
+    def register_all(self, group: Group, arn: str) -> None:
+        """A target group was attached to the group: its members become targets."""
+        if group.runs("AddToLoadBalancer"):
+            for member in group.in_service():
+                self._targets.register(arn, member.instance)
+
+    def deregister_all(self, group: Group, arn: str) -> None:
+        """A target group was detached from the group."""
+        for member in group.members.values():
+            self._targets.deregister(arn, member.instance)
+
+    def target_states(self, group: Group, arn: str) -> Mapping[str, Any]:
+        """InService member -> its state as a target there."""
+        return {member.id: self._targets.state(arn, member.instance) for member in group.in_service()}

@@ -130,8 +130,8 @@ class Entry:
 
     event: Event
     step: Step
-    woken: WakeAt | None = None
-    """The wake that this event fulfils, which is then due no more."""
+    woken: tuple[WakeAt, ...] = ()
+    """The wakes that this event fulfils, which are then due no more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +203,7 @@ class Store(Protocol):
     async def commit(self, lease: Lease, entries: Sequence[Entry], set_aside: Sequence[SetAside] = ()) -> None:
         """Write all of it or nothing, durably: when this returns, neither a killed process nor a lost power supply
         takes it back. For each entry: the input event, the page, the changed undertakings, the changed memory (with
-        every asked action in full), the wakes that it asks for; and the wake that it fulfils is struck out.
+        every asked action in full), the wakes that it asks for; and the wakes that it fulfils are struck out.
 
         Only after it returns may a deed of these entries begin, and a source be acknowledged.
         """
@@ -237,6 +237,10 @@ class Store(Protocol):
         self, *, subject: str | None = None, ended: bool | None = None, limit: int = 100
     ) -> tuple[Undertaking, ...]:
         """Undertakings, the youngest first, ended ones included unless told otherwise."""
+        ...
+
+    async def unreadable(self, *, limit: int = 100) -> tuple[SetAside, ...]:
+        """What was set aside, newest first."""
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,69 @@
+"""The limits of the live shell. Each has a name, a unit, and a reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spotward.model.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LivePolicy:
+    """How the shell runs the core."""
+
+    observe_seconds: float = 60.0
+    """How often every region is looked at, whether or not an event came.
+
+    A minute: events bring what is urgent, looking finds what no event told, and DescribeInstances of 10,000 instances
+    costs seconds of CPU. Set 0 to look at no region by itself.
+    """
+
+    inbox_max: int = 1_000
+    """How many events may wait for the core. When it is full the sources wait, and messages stay in their queue."""
+
+    batch_max: int = 100
+    """How many waiting events are thought about before their pages are written together, by one sync to the disk."""
+
+    at_once: int = 8
+    """How many actions of one kind may be under way at once, where `at_once_of` names no other number.
+
+    AWS gives each API a bucket of some hundred calls; eight calls of 100 ms each are what refills it.
+    """
+
+    at_once_of: Mapping[str, int] = field(
+        default_factory=lambda: {"observe-region": 4, "launch-fleet": 16, "attach-instances": 16, "retire-member": 16}
+    )
+    """Kind of action → how many of it may be under way at once. Regions are few, because each takes much memory."""
+
+    action_seconds_max: float = 900.0
+    """An action that has not answered by then is given up, its outcome unknown. Adapters have tighter limits of their
+    own; this one only keeps a fault in them from blocking a wish for ever."""
+
+    shutdown_seconds: float = 30.0
+    """How long a stopping Spotward waits for what is under way. What is cut off is found in doubt at the next start."""
+
+    lease_seconds: float = 60.0
+    """For how long the lease on the journal is taken; it is renewed at a third of it."""
+
+    snapshot_inputs: int = 5_000
+    """After so many events the whole World is kept, so that replay need not begin further back."""
+
+    snapshot_seconds: float = 3_600.0
+    """And after so long, if there was any event."""
+
+    source_pause_first_seconds: float = 1.0
+    """How long a source that failed is left alone; doubled at each further failure in a row."""
+
+    source_pause_seconds_max: float = 60.0
+    """The pause of a source grows no further: a queue that comes back is heard within a minute."""
+
+    def __post_init__(self) -> None:
+        for name in ("inbox_max", "batch_max", "at_once", "snapshot_inputs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if any(number < 1 for number in self.at_once_of.values()):
+            raise ConfigError("at_once_of holds a number below 1; give 1 or more")
+        if self.observe_seconds < 0:
+            raise ConfigError(f"observe_seconds is {self.observe_seconds:g}; give 0 or more")
+        for name in ("action_seconds_max", "lease_seconds", "snapshot_seconds", "source_pause_first_seconds"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} is {getattr(self, name):g}; give a number above 0")

@@ -11,19 +11,45 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spotward.sim.answers import Answer, Operation
+from spotward.sim.capacity import Capacity
+from spotward.sim.catalogue import Catalogue
+from spotward.sim.configurations import Configurations
+from spotward.sim.errors import ApiError
+from spotward.sim.fleets import Fleets
+from spotward.sim.group_calls import GroupCalls
+from spotward.sim.group_records import GroupRecords
+from spotward.sim.group_settings import Settings
+from spotward.sim.instance_calls import InstanceCalls
+from spotward.sim.instances import Instances
+from spotward.sim.keeper import Keeper
+from spotward.sim.launcher import Launcher
+from spotward.sim.member_calls import MemberCalls
+from spotward.sim.membership import Membership
+from spotward.sim.meter import Meter, Usage
+from spotward.sim.offers import Offers
+from spotward.sim.ordering import Ordering
 from spotward.sim.pools import Pools
+from spotward.sim.price_history import PriceHistory
 from spotward.sim.prices import ListPrice
-from spotward.sim.surroundings import Surroundings
+from spotward.sim.purchasing import Purchasing
+from spotward.sim.reclaim import Reclaim
+from spotward.sim.refreshes import Refreshes
+from spotward.sim.region import Region
+from spotward.sim.surroundings import Remembered, Surroundings
+from spotward.sim.tagging import Tagging
+from spotward.sim.targets import Targets
+from spotward.sim.templates import Templates
 from spotward.sim.timings import Timings
+from spotward.sim.tokens import ClientTokens
+
+_TAG_CALLS = frozenset({"ec2.CreateTags", "ec2.DeleteTags", "ec2.DescribeTags"})
 
 
 class Cloud:
     """The virtual region. Not safe for threads: the caller holds a lock."""
 
-    operations: frozenset[str] = frozenset()
-    """What `call` answers, as "service.Operation"."""
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a region is made of, each by its name
         self,
         *,
         region: str,
@@ -36,38 +62,153 @@ class Cloud:
         surroundings: Surroundings,
         timings: Timings | None = None,
         list_price: ListPrice | None = None,
+        zone_ids: Mapping[str, str] | None = None,
     ) -> None:
-        """`instance_types`: type -> its entry of DescribeInstanceTypes. `offerings`: zone name -> types sold there."""
-        raise NotImplementedError
+        """An empty region at `start_time` (Unix seconds).
+
+        `instance_types`: type -> its entry of DescribeInstanceTypes. `offerings`: zone name -> types sold there.
+        `list_price`: (type, product) -> on-demand price per hour, where it differs from the built-in tariff.
+        `zone_ids`: zone name -> zone id, where they are known.
+        """
+        self._region = Region(
+            name=region, account=account, seed=seed, start_time=start_time, timings=timings or Timings()
+        )
+        self._around = Remembered(surroundings)
+        catalogue = Catalogue(
+            region=region,
+            instance_types=instance_types,
+            offerings=offerings,
+            list_price=list_price,
+            zone_ids=zone_ids,
+        )
+        self._instances = Instances(self._region)
+        # Who listens to the instances hears of a change in this order: counts first, then those who act on them.
+        capacity = Capacity(self._region, catalogue, pools, self._instances)
+        self._meter = Meter(self._region, catalogue, pools, self._instances)
+        self._targets = Targets(self._region, self._instances, self._around)
+        templates, tokens = Templates(self._region), ClientTokens(self._region)
+        ordering = Ordering(catalogue, templates, self._around)
+        launcher = Launcher(self._region, self._instances, ordering, capacity, tokens)
+        offers = Offers(catalogue=catalogue, ordering=ordering, capacity=capacity, surroundings=self._around)
+        fleets = Fleets(self._region, self._instances, offers, launcher, tokens)
+        configurations = Configurations(self._region)
+        purchasing = Purchasing(
+            ordering=ordering,
+            offers=offers,
+            capacity=capacity,
+            configurations=configurations,
+            surroundings=self._around,
+        )
+        self._membership = Membership(
+            region=self._region,
+            instances=self._instances,
+            launcher=launcher,
+            targets=self._targets,
+            meter=self._meter,
+        )
+        keeper = Keeper(self._region, self._membership, purchasing)
+        self._reclaim = Reclaim(self._region, self._instances, pools)
+        self._reclaim.on_recommendation(keeper.recommended)
+        self._tagging = Tagging(self._instances, templates, fleets)
+        settings = Settings(
+            catalogue=catalogue, templates=templates, configurations=configurations, surroundings=self._around
+        )
+        parts = (
+            catalogue,
+            PriceHistory(self._region, catalogue, pools),
+            templates,
+            launcher,
+            InstanceCalls(self._region, self._instances),
+            fleets,
+            self._tagging,
+            self._targets,
+            configurations,
+            GroupCalls(
+                region=self._region,
+                keeper=keeper,
+                membership=self._membership,
+                settings=settings,
+                configurations=configurations,
+                surroundings=self._around,
+            ),
+            MemberCalls(self._region, self._instances, keeper, self._membership),
+            GroupRecords(keeper, self._membership),
+            Refreshes(self._region, keeper, self._membership, purchasing),
+        )
+        self._answers: dict[str, Operation] = {name: do for part in parts for name, do in part.operations().items()}
+
+    # -- being spoken to ---------------------------------------------------------------------------------------------
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """What `call` answers, as "service.Operation"."""
+        return frozenset(self._answers)
 
     def owns(self, operation: str, params: Mapping[str, Any]) -> bool:
         """Does `call` answer this one? Tags, say, only of what lives here; target health only of instance targets."""
-        raise NotImplementedError
+        if operation not in self._answers:
+            return False
+        if operation in _TAG_CALLS:
+            return self._tagging.owns(operation, params)
+        if operation.startswith("elbv2."):
+            self._around.forget()
+            return self._targets.owns(params)
+        return True
 
-    def call(self, operation: str, params: Mapping[str, Any], *, time: float) -> dict[str, Any]:
+    def call(self, operation: str, params: Mapping[str, Any], *, time: float) -> Answer:
         """Advance to `time`, then answer. Raises ApiError with AWS's code and words."""
-        raise NotImplementedError
+        self.advance(time)
+        self._around.forget()
+        answer = self._answers.get(operation)
+        if answer is None:
+            raise ApiError("InvalidAction", f"The action {operation} is not valid for this web service.")
+        if params.get("DryRun"):
+            raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        return answer(params)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """The region's time: that of the last call or advance."""
+        return self._region.now
 
     def advance(self, time: float) -> None:
         """Let everything happen that is due until `time`, in order of time. Going back does nothing."""
-        raise NotImplementedError
-
-    def take_events(self) -> list[dict[str, Any]]:
-        """EventBridge events since last asked, oldest first, each the whole JSON envelope."""
-        raise NotImplementedError
+        self._around.forget()
+        self._region.run_until(time)
 
     def next_time(self) -> float | None:
         """When the next internal happening is due; None when nothing is."""
-        raise NotImplementedError
+        return self._region.next_time()
+
+    def take_events(self) -> list[dict[str, Any]]:
+        """EventBridge events since last asked, oldest first, each the whole JSON envelope."""
+        return self._region.take_events()
+
+    def usage(self) -> Usage:
+        """What every group has used, what it cost and how long it was short, since the start and as of now."""
+        return self._meter.read()
+
+    # -- what a scenario does ----------------------------------------------------------------------------------------
 
     def interrupt(self, instance_ids: Sequence[str]) -> list[str]:
         """Warn these Spot instances now and take them two minutes later. Returns those that it could be done to."""
-        raise NotImplementedError
+        known = (self._instances.by_id.get(one) for one in instance_ids)
+        return self._reclaim.interrupt(one for one in known if one is not None)
 
     def interrupt_pool(self, *, pool: str = "*", group: str = "*", count: int | None = None) -> list[str]:
         """Interrupt up to `count` (None: all) Spot instances of pools "type/az" and groups that match the globs."""
-        raise NotImplementedError
+        return self._reclaim.interrupt_matching(pool=pool, group=group, count=count)
 
     def recheck_pools(self) -> None:
         """Ask the pools again, now: call it after `Pools.shock`, whose effect no earlier answer could foretell."""
-        raise NotImplementedError
+        self._reclaim.recheck()
+
+    def fail_application(self, instance_ids: Sequence[str]) -> None:
+        """From now on the applications there answer no health check; the machines go on running."""
+        for instance_id in instance_ids:
+            instance = self._instances.by_id.get(instance_id)
+            if instance is not None and instance.application_failed_time is None:
+                instance.application_failed_time = self._region.now
+                self._membership.application_failed(instance)

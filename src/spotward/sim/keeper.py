@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from spotward.sim.activities import finish
+from spotward.sim.activities import ACTIVITIES_KEPT, Activity, finish
 from spotward.sim.errors import ApiError
 from spotward.sim.groups import COUNTED, Group, Handover, LifecycleState, Member
 from spotward.sim.instances import Instance
@@ -38,6 +38,8 @@ class Keeper:
         self._membership = membership
         self._purchasing = purchasing
         self.groups: dict[str, Group] = {}
+        self.deleted_activities: list[Activity] = []
+        """What groups that are gone did, oldest first."""
         self._refresh: Proceed = lambda _: None
         membership.on_change(self.wake)
 
@@ -279,6 +281,8 @@ class Keeper:
                 self._membership.retire(group, member, cause + "user request to delete the AutoScalingGroup.")
         if not group.members:
             del self.groups[group.name]
+            self.deleted_activities += group.activities
+            del self.deleted_activities[:-ACTIVITIES_KEPT]
 
 
 def _risk_words(member: Member) -> tuple[str, str]:

@@ -185,6 +185,14 @@ class Membership:
         elif instance.state not in ("pending", "running") and member.state in COUNTED:
             self.notice_later(group, member, self._region.timings.health_check_seconds)
 
+    def application_failed(self, instance: Instance) -> None:
+        """Its health checks will fail: its group, if it listens to load balancers, will notice."""
+        known = self._of.get(instance.id)
+        for arn in known[0].target_groups if known is not None else ():
+            seconds = self._targets.failure_noticed_seconds(arn, instance)
+            if known is not None and seconds is not None:
+                self.notice_later(*known, seconds + self._region.timings.health_check_seconds)
+
     def notice_later(self, group: Group, member: Member, seconds: float) -> None:
         """Look at the member's health again by then."""
         self._region.after(seconds, lambda: self.notice(group, member))

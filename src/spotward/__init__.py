@@ -6,3 +6,5 @@ whom are drawn in ARCHITECTURE.md; import-linter holds them there.
 
 Read first: `spotward.model`, then `spotward.engine`.
 """
+
+__version__ = "0.1.0"

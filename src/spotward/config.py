@@ -1,0 +1,163 @@
+"""What the operator may set, as one value: each room's own policy, read once, at the edge.
+
+Three sources, the later winning: the defaults in the code, a YAML file, the command line. Every setting has a default
+that is safe; a file is needed by nobody. A mistake is told with file, line and column, what was read and the nearest
+right name.
+"""
+
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from spotward.groups.policy import GroupsPolicy
+from spotward.model.errors import ConfigError
+
+STATE_DIRECTORY = Path("~/.local/state/spotward")
+"""Where the journal and what must outlive the process are kept, unless told otherwise."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Compat(_Section):
+    """Reading what other tools left behind."""
+
+    autospotting: bool = False
+    """Read AutoSpotting's tags too: `spot-enabled=true` opts a group in, and its tags for the on-demand share and the
+    types are understood. Off, such a group is not touched."""
+
+
+class Web(_Section):
+    """The daemon's own pages: /healthz, /readyz and /metrics."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. The default is reached from this machine alone; a probe or a scraper elsewhere needs
+    `0.0.0.0`. The pages show names and figures of groups and can change nothing."""
+
+    port: Annotated[int | None, Field(ge=0, le=65535)] = 9107
+    """The port; 0 takes a free one, and null serves no pages at all."""
+
+
+class Config(_Section):
+    """All settings of `spotward run`, `handle`, `plan` and `status`."""
+
+    regions: tuple[str, ...] = ()
+    """Regions to look after, by name or glob (`eu-*`). None means the region of the environment (AWS_REGION or the
+    profile); a region is never guessed."""
+
+    state: Path = STATE_DIRECTORY
+    """The directory of the journal. Two daemons must not share one."""
+
+    queue: str | None = None
+    """Name of the SQS queue, in each region, that EventBridge events come to; or the URL of one queue. None follows no
+    events: then everything waits for the next observation."""
+
+    observe_seconds: Annotated[float, Field(ge=1)] = 60.0
+    """How often a region is looked at when nothing happens. A minute is half of EC2's notice, and costs a page of
+    DescribeAutoScalingGroups for each hundred groups."""
+
+    refresh_seconds: Annotated[float, Field(ge=60)] = 6 * 3600.0
+    """How often every member is described afresh, to notice a tag that somebody set on an instance meanwhile."""
+
+    on_demand_prices: Path | None = None
+    """A JSON file, region → instance type → price per hour, used instead of the Pricing API where it knows the type."""
+
+    aws_calls_at_once_max: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many AWS calls may be under way at once."""
+
+    groups: GroupsPolicy = GroupsPolicy()
+    """What is wanted of groups; their own tags win."""
+
+    compat: Compat = Compat()
+    web: Web = Web()
+
+    @property
+    def groups_policy(self) -> GroupsPolicy:
+        """The groups' policy with what other sections say of it."""
+        return replace(self.groups, compat_autospotting=self.groups.compat_autospotting or self.compat.autospotting)
+
+
+def load(path: Path | None) -> Config:
+    """The configuration that a file describes; the defaults without one. Raises ConfigError with the place."""
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read ({error}); give the path of a YAML file", file=str(path)) from error
+    return parse(text, file=str(path))
+
+
+def parse(text: str, *, file: str) -> Config:
+    """The configuration in a text. Raises ConfigError with the place of the first mistake."""
+    document = _document(text, file)
+    try:
+        return Config.model_validate(document if document is not None else {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        line, column = _place(document, first["loc"])
+        raise ConfigError(_words(first), file=file, line=line, column=column) from error
+
+
+def changed(config: Config, **settings: Any) -> Config:
+    """The configuration with what the command line says; a setting that is None there was not given."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        return Config.model_validate(config.model_dump() | given) if given else config
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"--{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _document(text: str, file: str) -> Any:
+    try:
+        return YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        raise ConfigError(
+            f"this is not YAML: {error.problem}; check indentation and quotes here", file=file, line=line, column=column
+        ) from error
+    except YAMLError as error:
+        raise ConfigError(f"this is not YAML: {error}; check the file's characters", file=file) from error
+
+
+def _place(document: Any, location: tuple[int | str, ...]) -> tuple[int | None, int | None]:
+    """Line and column, from 1, of the innermost part of the location that stands in the document."""
+    place: tuple[int | None, int | None] = (None, None)
+    here = document
+    for part in location:
+        try:
+            line, column = here.lc.key(part) if hasattr(here, "items") else here.lc.item(part)
+            here = here[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+        place = (line + 1, column + 1)
+    return place
+
+
+def _words(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"unknown setting `{name}`; {_nearest(error['loc'])}"
+    return f"`{name}` is {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    properties = schema()["properties"]
+    for part in location[:-1]:
+        reference = properties.get(str(part), {}).get("$ref", "").rsplit("/", 1)[-1]
+        properties = schema()["$defs"].get(reference, {}).get("properties", {})
+    near = get_close_matches(str(location[-1]), list(properties), n=1)
+    return f"did you mean `{near[0]}`?" if near else "`spotward config schema` lists every setting"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the file, for editors."""
+    return Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Spotward"}

@@ -41,6 +41,9 @@ class Dialect(Protocol):
     def operation(self, request: Request) -> str | None:
         """The operation that the request names, if the service has it."""
 
+    def unknown_operation(self, request: Request) -> ApiError:
+        """What is said if it names none."""
+
     def parameters(self, operation: str, request: Request) -> dict[str, Any]:
         """What is asked, as boto3's user would pass it. Raises ApiError."""
 
@@ -75,6 +78,13 @@ class QueryDialect:
         """By the form's `Action`."""
         name = self._form(request).get("Action")
         return name if isinstance(name, str) and name in self._operations else None
+
+    def unknown_operation(self, request: Request) -> ApiError:
+        """See `Dialect`."""
+        name = self._form(request).get("Action")
+        if not isinstance(name, str):
+            return ApiError("MissingAction", "The request is missing the parameter Action.")
+        return ApiError("InvalidAction", f"The action {name[:100]} is not valid for this web service.")
 
     def parameters(self, operation: str, request: Request) -> dict[str, Any]:
         """See `Dialect`."""
@@ -159,6 +169,11 @@ class JsonDialect:
         if target is None or target[0] != self._model.metadata["targetPrefix"]:
             return None
         return target[1] if target[1] in self._operations else None
+
+    def unknown_operation(self, request: Request) -> ApiError:
+        """See `Dialect`."""
+        name = ".".join(request.target or ("", "nothing"))
+        return ApiError("UnknownOperationException", f"{name[:100]} is not an operation of this service.")
 
     def parameters(self, operation: str, request: Request) -> dict[str, Any]:
         """See `Dialect`."""

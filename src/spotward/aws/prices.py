@@ -1,0 +1,218 @@
+"""The live market: which types and prices there are now, in few calls.
+
+The order of the questions is what saves calls. The on-demand price of the original comes first: without one there is
+nothing to compare. Then the Spot prices of the zones asked for: one answer names every type that is sold there, and all
+that are not cheaper fall away. Only what is left is described, a hundred types a call, and only what fits is checked
+against the offerings. For an m5.large in three zones that is eight to ten calls when nothing is known, and five minutes
+later the three pages of Spot prices alone.
+
+Prices are believed as AWS tells them, however long ago it says that they began: a price that has stood since 2006 is a
+stable price.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from spotward.aws.aged import Aged
+from spotward.aws.asking import ask
+from spotward.aws.describe import Described, instance_type_of, seconds
+from spotward.aws.on_demand import OnDemandPrices
+from spotward.aws.session import Aws
+from spotward.engine.ports import Clock
+from spotward.market.catalogue import permitted
+from spotward.market.price_list import PriceList
+from spotward.market.prices import Product, SpotPrice, product_of
+from spotward.market.recommend import Market, fits, price_limit, recommend
+from spotward.market.risk import Risk
+from spotward.model.action import RecommendPools
+from spotward.model.cloud import InstanceType, Pool
+from spotward.model.errors import OutsideError
+from spotward.model.event import PoolsRecommended
+
+TYPES_AGE_SECONDS = 24 * 3600.0
+"""For how long a type's description and its offerings are believed: AWS adds types every few weeks."""
+
+SPOT_PRICES_AGE_SECONDS = 300.0
+"""For how long Spot prices are believed: most pools change theirs a few times a day."""
+
+TYPES_PER_CALL = 100
+FILTER_VALUES_MAX = 200
+ROWS_PER_PAGE = 1000
+"""Limits of DescribeInstanceTypes, of EC2's filters, and of EC2's price and offering pages."""
+
+
+class LiveMarket:
+    """Recommends pools from what AWS says now. An `engine.ports.Recommender`."""
+
+    def __init__(
+        self, aws: Aws, clock: Clock, *, price_list: PriceList | None = None, risk: Risk | None = None
+    ) -> None:
+        """price_list: the operator's own on-demand prices; where it has one, the Pricing API is not asked."""
+        self._aws, self._clock = aws, clock
+        self._on_demand, self._risk = OnDemandPrices(aws, clock, price_list), risk
+        self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._types = Aged[tuple[str, str], tuple[InstanceType, ...]](TYPES_AGE_SECONDS)
+        self._offered = Aged[tuple[str, str, str], bool](TYPES_AGE_SECONDS)
+        self._spot = Aged[tuple[str, str, str], Mapping[str, SpotPrice]](SPOT_PRICES_AGE_SECONDS)
+
+    async def recommend(self, question: RecommendPools) -> PoolsRecommended:
+        """The pools that fit, best first; an answer without offers says why. Raises OutsideError."""
+        async with self._busy[question.region]:  # whoever asks next finds the answers of the first
+            market = await self._market(question)
+        return recommend(question, market, time=self._clock.now(), risk=self._risk)
+
+    async def _market(self, question: RecommendPools) -> Market:
+        """All that is known of the types that may be recommended."""
+        product = product_of(question.product)
+        quote = await self._on_demand.quote(question, product)
+        if quote.price is None and not question.allow_unpriced:
+            return Market(
+                types={},
+                offerings=None,
+                spot_prices={},
+                on_demand_usd_per_hour=None,
+                unpriced_because=quote.because,
+            )
+        prices = await self._spot_prices(question, product)
+        names = {question.instance_type, *_cheaper(question, prices, quote.price)}
+        types = await self._described(question.region, sorted(names))
+        original = types.get(question.instance_type)
+        fitting = [t.name for t in types.values() if original is not None and fits(question, original, t)]
+        return Market(
+            types=types,
+            offerings=await self._offerings(question.region, question.azs, fitting),
+            spot_prices=prices,
+            on_demand_usd_per_hour=quote.price,
+            unpriced_because=quote.because,
+        )
+
+    # ---- Spot --------------------------------------------------------------------------------------------------------
+
+    async def _spot_prices(self, question: RecommendPools, product: Product | None) -> dict[Pool, SpotPrice]:
+        """The current price of every pool of the zones asked for; empty for a product that Spot does not sell."""
+        if product is None or product.spot is None:
+            return {}
+        region, name, now = question.region, product.spot, self._clock.now()
+        missing = self._spot.missing([(region, name, az) for az in question.azs], now)
+        if missing:
+            asked = [az for _, _, az in missing]
+            found = await self._price_history(region, product, asked, now)
+            for az in asked:
+                self._spot.keep((region, name, az), found.get(az, {}), now)
+        return {
+            Pool(instance_type=each, az=az): price
+            for az in question.azs
+            for each, price in (self._spot.fresh((region, name, az), now) or {}).items()
+        }
+
+    async def _price_history(
+        self, region: str, product: Product, azs: Sequence[str], now: float
+    ) -> Mapping[str, Mapping[str, SpotPrice]]:
+        """Zone → type → newest price. A history that starts now has only the prices that stand now."""
+        pages = await self._aws.pages(
+            region,
+            "ec2",
+            "describe_spot_price_history",
+            each=_read_prices,
+            StartTime=datetime.fromtimestamp(now, UTC),
+            ProductDescriptions=list(product.spot_descriptions),
+            Filters=[{"Name": "availability-zone", "Values": list(azs)}],
+            MaxResults=ROWS_PER_PAGE,
+        )
+        newest: dict[str, dict[str, SpotPrice]] = {}
+        for page in pages:
+            for pool, price in page:
+                zone = newest.setdefault(pool.az, {})
+                known = zone.get(pool.instance_type)
+                if known is None or (price.time or 0.0) >= (known.time or 0.0):
+                    zone[pool.instance_type] = price
+        return newest
+
+    # ---- types -------------------------------------------------------------------------------------------------------
+
+    async def _described(self, region: str, names: Sequence[str]) -> dict[str, InstanceType]:
+        """Name → type; one that EC2 does not describe is left out."""
+        now = self._clock.now()
+        missing = [name for _, name in self._types.missing([(region, name) for name in names], now)]
+        chunks = [missing[start : start + TYPES_PER_CALL] for start in range(0, len(missing), TYPES_PER_CALL)]
+        for types, chunk in zip(
+            await asyncio.gather(*(self._types_of(region, c) for c in chunks)), chunks, strict=True
+        ):
+            by_name = {each.name: each for each in types}
+            for name in chunk:
+                self._types.keep((region, name), (by_name[name],) if name in by_name else (), now)
+        return {each.name: each for name in names for each in self._types.fresh((region, name), now) or ()}
+
+    async def _types_of(self, region: str, names: Sequence[str]) -> list[InstanceType]:
+        """One call for up to a hundred types. If EC2 does not know one of them, it refuses all; then a filter asks."""
+        try:
+            return await ask(self._aws, region, "ec2", "describe_instance_types", _read_types, InstanceTypes=names)
+        except OutsideError as error:
+            if error.code != "InvalidInstanceType":
+                raise
+        pages = await self._aws.pages(
+            region,
+            "ec2",
+            "describe_instance_types",
+            each=_read_types,
+            Filters=[{"Name": "instance-type", "Values": names}],
+            MaxResults=TYPES_PER_CALL,
+        )
+        return [each for page in pages for each in page]
+
+    async def _offerings(self, region: str, azs: Collection[str], names: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Zone → those of the types that EC2 has there."""
+        now = self._clock.now()
+        missing = self._offered.missing([(region, az, name) for az in azs for name in names], now)
+        unknown = list(dict.fromkeys(name for _, _, name in missing))
+        for start in range(0, len(unknown), FILTER_VALUES_MAX):
+            chunk = unknown[start : start + FILTER_VALUES_MAX]
+            there = await self._offered_there(region, azs, chunk)
+            for az in azs:
+                for name in chunk:
+                    self._offered.keep((region, az, name), (az, name) in there, now)
+        return {az: frozenset(n for n in names if self._offered.fresh((region, az, n), now)) for az in azs}
+
+    async def _offered_there(self, region: str, azs: Collection[str], names: Sequence[str]) -> set[tuple[str, str]]:
+        pages = await self._aws.pages(
+            region,
+            "ec2",
+            "describe_instance_type_offerings",
+            each=lambda page: [(each["Location"], each["InstanceType"]) for each in page["InstanceTypeOfferings"]],
+            LocationType="availability-zone",
+            Filters=[
+                {"Name": "location", "Values": list(azs)},
+                {"Name": "instance-type", "Values": list(names)},
+            ],
+            MaxResults=ROWS_PER_PAGE,
+        )
+        return {pair for page in pages for pair in page}
+
+
+def _cheaper(
+    question: RecommendPools, prices: Mapping[Pool, SpotPrice], on_demand_usd_per_hour: float | None
+) -> set[str]:
+    """Types that the operator permits and that cost less somewhere than the original on demand, whatever they are."""
+    limit = price_limit(question, on_demand_usd_per_hour)
+    cheap = {pool.instance_type for pool, price in prices.items() if limit is None or price.usd_per_hour < limit}
+    return {
+        name
+        for name in cheap
+        if permitted(name, question.instance_type, allowed=question.allowed_types, denied=question.denied_types)
+    }
+
+
+def _read_prices(page: Described) -> list[tuple[Pool, SpotPrice]]:
+    return [
+        (
+            Pool(instance_type=each["InstanceType"], az=each["AvailabilityZone"]),
+            SpotPrice(usd_per_hour=float(each["SpotPrice"]), time=seconds(each.get("Timestamp"))),
+        )
+        for each in page["SpotPriceHistory"]
+    ]
+
+
+def _read_types(answer: Described) -> list[InstanceType]:
+    return [instance_type_of(each) for each in answer["InstanceTypes"]]

@@ -64,7 +64,7 @@ class QueryDialect:
 
     def __init__(self, model: ServiceModel, objections: Objections) -> None:
         self.service = model.service_name
-        self._model = model
+        self.model = model
         self._objections = objections
         self._operations = frozenset(model.operation_names)
         self._reader = self._make_reader()
@@ -89,7 +89,7 @@ class QueryDialect:
     def parameters(self, operation: str, request: Request) -> dict[str, Any]:
         """See `Dialect`."""
         form = {name: part for name, part in self._form(request).items() if name not in _ENVELOPE}
-        shape = self._model.operation_model(operation).input_shape
+        shape = self.model.operation_model(operation).input_shape
         found: dict[str, Any] = self._reader.reader(shape)(form, "") if shape is not None else {}
         return found
 
@@ -99,7 +99,7 @@ class QueryDialect:
 
     def answer(self, operation: str, answer: Mapping[str, Any], request_id: str) -> Reply:
         """See `Dialect`."""
-        of = self._model.operation_model(operation)
+        of = self.model.operation_model(operation)
         body = HEADER + self._document(of, self._inside(of.output_shape, answer), request_id)
         return Reply(status=200, body=body.encode(), content_type=_XML, headers={"x-amzn-requestid": request_id})
 
@@ -154,7 +154,7 @@ class JsonDialect:
     ) -> None:
         """`query_codes`: error code -> what it was in the service's old query protocol, for services that moved."""
         self.service = model.service_name
-        self._model = model
+        self.model = model
         self._objections = objections
         self._operations = frozenset(model.operation_names)
         self._reader = DocumentReader(objections)
@@ -166,7 +166,7 @@ class JsonDialect:
     def operation(self, request: Request) -> str | None:
         """By the X-Amz-Target header."""
         target = request.target
-        if target is None or target[0] != self._model.metadata["targetPrefix"]:
+        if target is None or target[0] != self.model.metadata["targetPrefix"]:
             return None
         return target[1] if target[1] in self._operations else None
 
@@ -178,13 +178,13 @@ class JsonDialect:
     def parameters(self, operation: str, request: Request) -> dict[str, Any]:
         """See `Dialect`."""
         document = parse_document(request.body, self._objections)
-        shape = self._model.operation_model(operation).input_shape
+        shape = self.model.operation_model(operation).input_shape
         found: dict[str, Any] = self._reader.read(shape, document) if shape is not None else {}
         return found
 
     def answer(self, operation: str, answer: Mapping[str, Any], request_id: str) -> Reply:
         """See `Dialect`."""
-        body = self._writer.body(self._model.operation_model(operation).output_shape, answer)
+        body = self._writer.body(self.model.operation_model(operation).output_shape, answer)
         headers = {"x-amzn-requestid": request_id}
         return Reply(status=200, body=body, content_type=self._content_type, headers=headers)
 

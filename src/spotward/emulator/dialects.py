@@ -15,9 +15,16 @@ from spotward.sim.errors import ApiError
 
 _ELB_V2_VERSION = b"Version=2015-12-01"
 
+
+@cache
+def ec2_dialect() -> Ec2Dialect:
+    """EC2; made at the first use, because its model is large."""
+    return Ec2Dialect(load_model("ec2"), Ec2Objections())
+
+
 _MAKERS: Mapping[str, Callable[[], Dialect]] = {
     "autoscaling": lambda: QueryDialect(load_model("autoscaling"), QueryObjections()),
-    "ec2": lambda: Ec2Dialect(load_model("ec2"), Ec2Objections()),
+    "ec2": ec2_dialect,
     "elb": lambda: QueryDialect(load_model("elb"), QueryObjections()),
     "elbv2": lambda: QueryDialect(load_model("elbv2"), QueryObjections()),
     "events": lambda: JsonDialect(load_model("events"), JsonObjections(missing_code="ValidationException")),
@@ -29,7 +36,7 @@ _MAKERS: Mapping[str, Callable[[], Dialect]] = {
 
 @cache
 def dialect(name: str) -> Dialect:
-    """One of the services that are understood here; made at the first use, because EC2's model is large."""
+    """One of the services that are understood here; made at the first use."""
     return _MAKERS[name]()
 
 

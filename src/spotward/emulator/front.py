@@ -24,6 +24,7 @@ from spotward.emulator.moto_door import Environ, MotoDoor
 from spotward.emulator.pricing import SERVED_IN, Pricing
 from spotward.emulator.site import Site
 from spotward.emulator.sites import Sites
+from spotward.emulator.tags import TAG_CALLS, answer_tags
 from spotward.emulator.wire import UNSIGNED, Credential, Reply, Request
 from spotward.sim.errors import ApiError
 
@@ -115,14 +116,20 @@ class Front:
 
     def _cloud_answer(self, visit: _Visit, site: Site) -> Mapping[str, Any] | None:
         name = f"{visit.dialect.service}.{visit.operation}"
+        if name in TAG_CALLS:
+            return self._tags_answer(visit, site)
         if not site.owns(name, visit.params):
             return None
-        if visit.params.get("DryRun"):
-            raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
         try:
             return site.call(name, visit.params)
         finally:
             self._on_due(site.next_time())
+
+    def _tags_answer(self, visit: _Visit, site: Site) -> Mapping[str, Any] | None:
+        def moto(request: Request) -> Reply:
+            return self._moto.answer(request, visit.environ(), visit.credential.service)
+
+        return answer_tags(visit.operation, visit.params, visit.request, site=site, moto=moto)
 
     def _pricing(self, region: str) -> Pricing:
         if region not in SERVED_IN:

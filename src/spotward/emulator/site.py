@@ -222,4 +222,5 @@ def _cloud(region: str, circumstances: Circumstances, pools: Pools) -> Cloud:
         instance_types=world.INSTANCE_TYPES_BY_NAME,
         offerings=world.offerings(region),
         surroundings=MotoSurroundings(account=circumstances.account, region=region),
+        zone_ids=world.zone_ids(region),
     )

@@ -66,6 +66,7 @@ class MotoSurroundings:
             "Port": int(group.port) if group.port else None,
             "VpcId": group.vpc_id,
             "TargetType": group.target_type,
+            "LoadBalancerArns": list(group.load_balancer_arns),
             "HealthCheckEnabled": group.health_check_enabled,
             "HealthCheckIntervalSeconds": int(group.health_check_interval_seconds),
             "HealthCheckTimeoutSeconds": int(group.health_check_timeout_seconds),

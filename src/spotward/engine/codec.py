@@ -9,7 +9,8 @@ from dataclasses import fields
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, Field, TypeAdapter, create_model
+from pydantic_core import to_json
 from rpds import HashTrieMap
 
 from spotward.model.action import Action
@@ -21,10 +22,6 @@ from spotward.model.world import Doom, Pause, PoolMemory, WishState, World
 
 Value = TypeVar("Value")
 
-_CONFIG = ConfigDict(ser_json_inf_nan="constants")
-"""A number that has no end is written as `Infinity`, and read again as that."""
-
-
 class Codec(Generic[Value]):
     """One type, written and read. The reader is made when it is first needed: `explain` needs only one of them."""
 
@@ -32,16 +29,19 @@ class Codec(Generic[Value]):
         self._adapter = cache(make)
 
     def text(self, value: Value) -> bytes:
-        """JSON in UTF-8. Raises ValueError for text that UTF-8 cannot carry (half a surrogate pair)."""
-        return self._adapter().dump_json(value)
+        """JSON in UTF-8; a number without end is `Infinity`.
+
+        Raises ValueError for text that UTF-8 cannot carry (half a surrogate pair).
+        """
+        return to_json(value)
 
     def value(self, text: bytes | str) -> Value:
         """What the text says. Raises ValueError (pydantic's ValidationError) for text that this version cannot read."""
         return self._adapter().validate_json(text)
 
 
-EVENTS: Codec[Event] = Codec(lambda: TypeAdapter(Annotated[Event, Field(discriminator="kind")], config=_CONFIG))
-ACTIONS: Codec[Action] = Codec(lambda: TypeAdapter(Annotated[Action, Field(discriminator="kind")], config=_CONFIG))
+EVENTS: Codec[Event] = Codec(lambda: TypeAdapter(Annotated[Event, Field(discriminator="kind")]))
+ACTIONS: Codec[Action] = Codec(lambda: TypeAdapter(Annotated[Action, Field(discriminator="kind")]))
 PAGES: Codec[Page] = Codec(lambda: TypeAdapter(Page))
 WISHES: Codec[WishState] = Codec(lambda: TypeAdapter(WishState))
 POOLS: Codec[PoolMemory] = Codec(lambda: TypeAdapter(PoolMemory))
@@ -72,7 +72,7 @@ def _image() -> type[BaseModel]:
     hints = get_type_hints(World, localns={HashTrieMap.__name__: dict})
     shapes: dict[str, Any] = {name: (_pairs(hint), []) for name, hint in hints.items()}
     shapes["time"] = (float, ...)
-    return create_model("WorldImage", __config__=_CONFIG, **shapes)
+    return create_model("WorldImage", **shapes)
 
 
 def _pairs(hint: Any) -> Any:
@@ -81,9 +81,8 @@ def _pairs(hint: Any) -> Any:
 
 def world_text(world: World) -> bytes:
     """The whole World as JSON."""
-    pairs = {field.name: getattr(world, field.name) for field in fields(World)}
-    plain = {name: list(value.items()) if isinstance(value, HashTrieMap) else value for name, value in pairs.items()}
-    return _image().model_construct(None, **plain).model_dump_json().encode()
+    plain = ((field.name, getattr(world, field.name)) for field in fields(World))
+    return to_json({name: [*value.items()] if isinstance(value, HashTrieMap) else value for name, value in plain})
 
 
 def world_value(text: bytes) -> World:

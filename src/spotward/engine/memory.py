@@ -7,6 +7,8 @@ ten thousand comparisons and not a hundred million; the few events that may touc
 the very same object.
 """
 
+from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
+
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar

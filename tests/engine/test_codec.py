@@ -1,0 +1,104 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rpds import HashTrieMap
+
+from spotward.engine.codec import (
+    ACTIONS,
+    DOOMS,
+    EVENTS,
+    PAGES,
+    POOL_KEYS,
+    UNDERTAKINGS,
+    WISHES,
+    Codec,
+    kind_of,
+    world_text,
+    world_value,
+)
+from spotward.model.action import Action
+from spotward.model.cloud import Group, Instance, Pool
+from spotward.model.event import Event, InterruptionNoticed, PoolsRecommended, Tick
+from spotward.model.page import Page
+from spotward.model.undertaking import Undertaking
+from spotward.model.world import Doom, KnownDetails, Pause, PoolMemory, WishState, World
+from tests.engine.made import any_of
+
+
+@given(any_of(Event))
+@settings(max_examples=300)
+def test_every_event_is_read_as_it_was_written(event: Event) -> None:
+    assert EVENTS.value(EVENTS.text(event)) == event
+
+
+@given(any_of(Action))
+@settings(max_examples=200)
+def test_every_action_is_read_as_it_was_written(action: Action) -> None:
+    assert ACTIONS.value(ACTIONS.text(action)) == action
+
+
+@given(any_of(Page))
+def test_a_page_is_read_as_it_was_written(page: Page) -> None:
+    assert PAGES.value(PAGES.text(page)) == page
+
+
+@given(any_of(Undertaking))
+def test_an_undertaking_is_read_as_it_was_written(undertaking: Undertaking) -> None:
+    codec = UNDERTAKINGS[kind_of(undertaking)]
+    assert codec.value(codec.text(undertaking)) == undertaking
+
+
+@given(any_of(WishState), any_of(Doom), any_of(tuple[str, Pool]))
+def test_memory_is_read_as_it_was_written(wish: WishState, doom: Doom, pool: tuple[str, Pool]) -> None:
+    pairs: list[tuple[Codec[Any], Any]] = [(WISHES, wish), (DOOMS, doom), (POOL_KEYS, pool)]
+    for codec, value in pairs:
+        assert codec.value(codec.text(value)) == value
+
+
+def maps(keys: Any, values: Any) -> st.SearchStrategy[Any]:
+    return st.dictionaries(any_of(keys), any_of(values), max_size=2).map(HashTrieMap)
+
+
+WORLDS = st.builds(
+    World,
+    time=any_of(float),
+    groups=maps(str, Group),
+    instances=maps(str, Instance),
+    group_of=maps(str, str),
+    details=maps(str, KnownDetails),
+    unhealthy=maps(str, frozenset[str]),
+    recommended=maps(str, PoolsRecommended),
+    pools=maps(tuple[str, Pool], PoolMemory),
+    dooms=maps(str, Doom),
+    wishes=maps(str, WishState),
+    launches=maps(str, WishState),
+    undertakings=maps(str, Undertaking),
+    pauses=maps(str, Pause),
+    verdicts=maps(str, str),
+    observed=maps(str, float),
+    touched=maps(str, float),
+)
+
+
+@given(WORLDS)
+@settings(max_examples=50)
+def test_a_whole_world_is_read_as_it_was_written(world: World) -> None:
+    assert world_value(world_text(world)) == world
+
+
+def test_a_field_that_this_version_does_not_know_is_passed_over() -> None:
+    assert EVENTS.value('{"kind": "tick", "time": 5, "regions": [], "colour": "red"}') == Tick(time=5)
+
+
+def test_what_is_not_an_event_is_a_value_error() -> None:
+    for text in ("", "{}", '{"kind": "earthquake", "time": 1}', '{"kind": "tick"}', "[1"):
+        with pytest.raises(ValueError, match="validation error"):
+            EVENTS.value(text)
+
+
+def test_text_that_utf_8_cannot_carry_is_a_value_error() -> None:
+    event = InterruptionNoticed(time=1, region="us-east-1", instance_id="i-\ud800", deadline=2)
+    with pytest.raises(ValueError, match="surrogates"):
+        EVENTS.text(event)

@@ -31,6 +31,8 @@ class Activity:
     """One scaling activity."""
 
     id: str
+    number: int
+    """The how-many-eth of its group: of two that begin together, the later one has the higher."""
     kind: Kind
     group: str
     group_arn: str

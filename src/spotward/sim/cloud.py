@@ -9,7 +9,7 @@ and the same calls at the same times give the same history.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from spotward.sim.answers import Answer, Operation
 from spotward.sim.capacity import Capacity
@@ -42,6 +42,17 @@ from spotward.sim.targets import Targets
 from spotward.sim.templates import Templates
 from spotward.sim.timings import Timings
 from spotward.sim.tokens import ClientTokens
+
+
+class Witness(Protocol):
+    """Somebody who looks on while clients call."""
+
+    def before(self, operation: str, params: Mapping[str, Any]) -> None:
+        """The call has reached the region and will be answered next."""
+
+    def after(self, operation: str, params: Mapping[str, Any]) -> None:
+        """It has been answered; not told when it was refused."""
+
 
 _TAG_CALLS = frozenset({"ec2.CreateTags", "ec2.DeleteTags", "ec2.DescribeTags"})
 
@@ -106,7 +117,7 @@ class Cloud:
             targets=self._targets,
             meter=self._meter,
         )
-        keeper = Keeper(self._region, self._membership, purchasing)
+        self._keeper = keeper = Keeper(self._region, self._membership, purchasing)
         self._reclaim = Reclaim(self._region, self._instances, pools)
         self._reclaim.on_recommendation(keeper.recommended)
         self._tagging = Tagging(self._instances, templates, fleets)
@@ -135,6 +146,7 @@ class Cloud:
             GroupRecords(keeper, self._membership),
             Refreshes(self._region, keeper, self._membership, purchasing),
         )
+        self._witnesses: list[Witness] = []
         self._answers: dict[str, Operation] = {name: do for part in parts for name, do in part.operations().items()}
 
     # -- being spoken to ---------------------------------------------------------------------------------------------
@@ -164,7 +176,16 @@ class Cloud:
             raise ApiError("InvalidAction", f"The action {operation} is not valid for this web service.")
         if params.get("DryRun"):
             raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-        return answer(params)
+        for witness in self._witnesses:
+            witness.before(operation, params)
+        answered = answer(params)
+        for witness in self._witnesses:
+            witness.after(operation, params)
+        return answered
+
+    def watch(self, witness: Witness) -> None:
+        """Let somebody look on."""
+        self._witnesses.append(witness)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -189,6 +210,16 @@ class Cloud:
     def usage(self) -> Usage:
         """What every group has used, what it cost and how long it was short, since the start and as of now."""
         return self._meter.read()
+
+    def owners_capacity(self, group: str) -> int | None:
+        """What the group's owner asked for: its desired capacity, less what attachments have lent it; None: gone."""
+        found = self._keeper.groups.get(group)
+        return None if found is None else found.desired - found.borrowed
+
+    def group_of(self, instance_id: str) -> str | None:
+        """The group that has the instance as a member."""
+        known = self._membership.of(instance_id)
+        return None if known is None else known[0].name
 
     # -- what a scenario does ----------------------------------------------------------------------------------------
 

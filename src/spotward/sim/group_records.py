@@ -143,8 +143,8 @@ def _tag_order(entry: Mapping[str, Any]) -> tuple[str, str]:
     return (entry["ResourceId"], entry["Key"])
 
 
-def _activity_order(activity: Activity) -> tuple[float, str]:
-    return (-activity.start_time, activity.id)
+def _activity_order(activity: Activity) -> tuple[float, str, int]:
+    return (-activity.start_time, activity.group, -activity.number)
 
 
 _TAG_FILTERS: Mapping[str, Values[dict[str, Any]]] = {

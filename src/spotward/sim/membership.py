@@ -230,6 +230,7 @@ class Membership:
         order = member.instance.order if member is not None else None
         activity = Activity(
             id=self._region.new_uuid("activity"),
+            number=group.activities[-1].number + 1 if group.activities else 1,
             kind=kind,
             group=group.name,
             group_arn=group.arn,

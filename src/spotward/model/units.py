@@ -3,18 +3,26 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+_FIRST_DATE_SECONDS = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LAST_DATE_SECONDS = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
 HOURS_PER_MONTH = 730
 """AWS's own month: 365 × 24 / 12 hours."""
 
 
 def clock(time: float) -> str:
     """`14:05:09` in UTC, for a line that stands near its date."""
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
+    return _date(time).strftime("%H:%M:%S")
 
 
 def moment(time: float) -> str:
     """`2026-11-22 14:05:09Z`."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return _date(time).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _date(time: float) -> datetime:
+    """The nearest date that a calendar has: a sender may write any number, and the page about it must still be made."""
+    return datetime.fromtimestamp(min(max(time, _FIRST_DATE_SECONDS), _LAST_DATE_SECONDS), UTC)
 
 
 def span(seconds: float) -> str:

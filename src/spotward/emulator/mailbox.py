@@ -126,10 +126,14 @@ class Mailbox:
             raise ApiError("OverLimit", "Too many messages in flight.", 403)
         taken: list[Message] = []
         while len(taken) < most:
-            fresh = self._queue.take(most - len(taken), now=now, stamp=stamp, visibility_seconds=hide_seconds)
+            # Hidden for a moment at least, or a message that is to be visible at once would be taken here again.
+            fresh = self._queue.take(most - len(taken), now=now, stamp=stamp, visibility_seconds=max(hide_seconds, 1))
             if not fresh:
                 break
             taken += [message for message in fresh if not self._buried(message, bury)]
+        if hide_seconds == 0:
+            for message in taken:
+                self._queue.hide_again(message, now=now, visibility_seconds=0)
         return taken
 
     def _buried(self, message: Message, bury: Bury) -> bool:

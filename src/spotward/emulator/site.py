@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from spotward.emulator import moto_queues, world
 from spotward.emulator.bus import Bus
@@ -22,6 +22,9 @@ from spotward.sim.pools import Pools
 from spotward.sim.prices import PriceBook, ReplayedPrices, SeededPrices
 from spotward.sim.scenario import Scenario
 from spotward.sim.shocks import Interruption, Shock
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,13 @@ class Site:
             self._advance(self._now())
             self._publish()
             return self.cloud.usage()
+
+    def look(self, at: Callable[[Cloud], T]) -> T:
+        """What somebody sees who looks behind the API while no call is being answered."""
+        with self._lock:
+            self._advance(self._now())
+            self._publish()
+            return at(self.cloud)
 
     def _script(self, shock: Shock) -> None:
         self._faults.add(shock)

@@ -1,0 +1,81 @@
+"""Plain moto, served over HTTP on loopback, with no line of ours in it."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+
+from spotward.aws.session import Aws
+
+REGION = "us-east-1"
+
+
+IMAGE = "ami-12c6146b"
+"""One of the images that moto has from the start."""
+
+
+class Moto:
+    """A moto server, and boto3 clients to set the stage with. What is tested never sees these clients."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """A boto3 client of any service."""
+        key = (service, region)
+        if key not in self._clients:
+            made = boto3.client(  # type: ignore[call-overload]  # the name is not known here
+                service,
+                region_name=region,
+                endpoint_url=self.url,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+            self._clients[key] = made
+        return self._clients[key]
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Moto]:
+    """One server for all tests of this process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield Moto(f"http://{host}:{port}")
+    server.stop()
+
+
+@pytest.fixture
+def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
+    """The server, empty, as the AWS of this test's environment."""
+    requests.post(f"{moto_server.url}/moto-api/reset", timeout=30).raise_for_status()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    return moto_server
+
+
+@pytest.fixture(scope="session")
+def shared_aws() -> Iterator[Aws]:
+    """What is tested, for tests that need nothing special of it: making its clients takes longer than most tests."""
+    aws = Aws()
+    yield aws
+    aws.close()
+
+
+@pytest.fixture
+def aws(moto: Moto, shared_aws: Aws) -> Aws:
+    """AWS as moto plays it, with nothing counted yet."""
+    shared_aws.counter.counts.clear()
+    return shared_aws

@@ -6,6 +6,7 @@ neither the embedded cloud nor the tables of `plan`.
 
 import asyncio
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -234,11 +235,28 @@ def emulate(
     throttling: Annotated[bool, typer.Option(help="Throttle calls as AWS does.")] = True,
 ) -> int:
     """Serve AWS's API on this machine: an embedded cloud with a moving Spot market."""
-    from spotward.cli.emulating import emulated
+    _needs_emulator()
+    from spotward.emulator.server import serve
+    from spotward.emulator.settings import EmulatorSettings
 
-    return emulated(
-        host=host, port=port, seed=seed, speed=speed, scenario=scenario, prices=prices, throttling=throttling
+    serve(
+        EmulatorSettings(
+            host=host,
+            port=port,
+            seed=seed,
+            speed=speed,
+            scenario=scenario,
+            prices_file=prices,
+            throttling=throttling,
+        )
     )
+    return Exit.DONE
+
+
+def _needs_emulator() -> None:
+    """Raises ConfigError where the extra that holds the embedded cloud is not installed."""
+    if find_spec("moto") is None:
+        raise ConfigError("the embedded cloud is an extra of its own: pip install 'spotward[emulate]'")
 
 
 @app.command()
@@ -247,6 +265,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="One seed, one history.")] = 7,
 ) -> int:
     """Watch Spotward at work in the embedded cloud: groups move to Spot, and an interruption is survived."""
+    _needs_emulator()
     from spotward.cli.demo import demonstrated
 
     return demonstrated(keep=keep, seed=seed)

@@ -90,7 +90,7 @@ def plan_document(world: World, policy: GroupsPolicy) -> PlanDocument:
     """The plan that follows from what is known."""
     groups = sorted(world.groups.values(), key=lambda g: (not in_scope(g, policy), g.id))
     plans = tuple(_group_plan(world, group, policy) for group in groups)
-    moves = sum(member.fate != Fate.KEEP for plan in plans for member in plan.members if plan.left_alone is None)
+    moves = sum(member.fate != "keep" for plan in plans for member in plan.members if plan.left_alone is None)
     return PlanDocument(time=moment(world.time), groups=plans, to_replace=moves)
 
 

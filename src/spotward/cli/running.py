@@ -1,0 +1,248 @@
+"""What `run`, `handle`, `plan`, `explain` and `status` do once their options are read."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.markup import escape
+
+from spotward.cli import explain as journal
+from spotward.cli.exits import Exit
+from spotward.cli.paper import page_lines
+from spotward.cli.plan import PlanDocument, plan_document
+from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
+from spotward.cli.wire import Parts, parts
+from spotward.config import Config, changed
+from spotward.engine.clock import clock_from_environment
+from spotward.engine.core import Step
+from spotward.engine.live import Ending, Why
+from spotward.engine.log import log_page, set_up
+from spotward.engine.ports import Delivery
+from spotward.engine.store import SqliteStore
+from spotward.engine.turns import Listener
+from spotward.events.eventbridge import Ignored, parse_all
+from spotward.groups.assess import Fate, assess
+from spotward.groups.policy import policy_of
+from spotward.groups.replace import pools_question
+from spotward.groups.scope import in_scope
+from spotward.model.errors import ConfigError
+from spotward.model.event import Event, PoolsRecommended, Tick
+from spotward.model.page import Page
+from spotward.model.units import counted
+from spotward.model.world import World
+
+log_ = structlog.get_logger("spotward")
+
+
+def _listener(style: str) -> Listener:
+    """How a person or a program is told of each page, as it happens. Raises ConfigError."""
+    if style not in ("auto", "text", "json"):
+        raise ConfigError(f"--log is {style!r}; give `text`, `json` or `auto`")
+    as_text = style == "text" or (style == "auto" and sys.stdout.isatty())
+    set_up(as_json=None if as_text else True)
+    if not as_text:
+        return log_page
+    console = Console(soft_wrap=True, highlight=False)
+
+    def tell(_event: Event, step: Step) -> None:
+        if step.page is not None:
+            _print_lines(step.page, console)
+
+    return tell
+
+
+def _print_lines(page: Page, console: Console) -> None:
+    for line in page_lines(page):
+        console.print(line)
+
+
+# ---- run -------------------------------------------------------------------------------------------------------------
+
+
+async def forever(config: Config, *, log: str) -> int:
+    """The daemon: events from the queue, a look from time to time, pages about itself; until a signal."""
+    tell = _listener(log)
+    house = await parts(config)
+    store = house.store()
+    try:
+        from spotward.web.server import serving
+        from spotward.web.view import View
+
+        view = View(
+            clock=house.clock,
+            policy=config.groups_policy,
+            observe_seconds=config.observe_seconds,
+            regions=house.regions,
+            aws_calls=lambda: house.aws.counter.counts,
+        )
+        live = house.live(store, sources=house.queues(), listeners=[tell, view])
+        view.follow(live)
+        async with serving(view, host=config.web.host, port=config.web.port) as address:
+            log_.info("started", regions=house.regions, pages=address, queue=config.queue)
+            await live.run(signals=True)
+    finally:
+        await store.close()
+        house.aws.close()
+    return Exit.DONE
+
+
+async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
+    """One reconciliation of every region, until nothing is left to do."""
+    tell = _listener(log)
+    house = await parts(config)
+    return await _once(house, tell, limit_seconds=limit_seconds)
+
+
+async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
+    """One EventBridge event, until nothing is left to do about it. Raises PayloadError."""
+    tell = _listener(log)
+    clock = clock_from_environment()
+    told = parse_all(text, received=clock.now())
+    events = [each for each in told if not isinstance(each, Ignored)]
+    for each in told:
+        if isinstance(each, Ignored):
+            Console(stderr=True).print(f"not for Spotward: {each.reason}", highlight=False)
+    if not events:
+        return Exit.DONE
+    if not config.regions:
+        config = changed(config, regions=tuple(dict.fromkeys(event.region for event in events)))
+    house = await parts(config)
+    elsewhere = sorted({event.region for event in events} - set(house.regions))
+    if elsewhere:
+        house.aws.close()
+        raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
+    return await _once(house, tell, sources=[_Given(events)], observing=False, limit_seconds=limit_seconds)
+
+
+class _Given:
+    """A source of events that are at hand already."""
+
+    name = "argument"
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        """Each event, once."""
+        for event in self._events:
+            yield Delivery(event=event)
+
+
+async def _once(
+    house: Parts, tell: Listener, *, limit_seconds: float, sources: Sequence[_Given] = (), observing: bool = True
+) -> int:
+    store = house.store()
+    try:
+        live = house.live(store, sources=sources, listeners=[tell], observing=observing)
+        ending = await live.run(quiet_within_seconds=limit_seconds, signals=True)
+    finally:
+        await store.close()
+        house.aws.close()
+    return _code(ending)
+
+
+def _code(ending: Ending) -> Exit:
+    """What the shell is told of how it ended, and a person why."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for key, reason in ending.waiting:
+        console.print(f"[red]not done:[/red] {escape(key)}: {escape(reason)}")
+    if ending.open_undertakings:
+        console.print(f"{counted(len(ending.open_undertakings), 'swap')} not finished; the next run goes on with them")
+    if ending.why is Why.STOPPED:
+        return Exit.INTERRUPTED
+    return Exit.UNFINISHED if ending.waiting or ending.open_undertakings else Exit.DONE
+
+
+# ---- without deeds ---------------------------------------------------------------------------------------------------
+
+
+async def dry(config: Config, *, log: str, once: bool) -> int:
+    """`run` without a deed. Its journal is thrown away, so that the real one never holds what was not done."""
+    tell = _listener(log)
+    house = await parts(config)
+    if once:
+        rehearsal = await _rehearsed(house)
+        console = Console(soft_wrap=True, highlight=False)
+        for page in rehearsal.pages:
+            _print_lines(page, console)
+        house.aws.close()
+        return Exit.DONE
+    with tempfile.TemporaryDirectory(prefix="spotward-dry-run-") as directory:
+        store = SqliteStore.to_write(Path(directory), clock=house.clock)
+        try:
+            await house.live(store, listeners=[tell], more_guards=[dry_run_guard]).run(signals=True)
+        finally:
+            await store.close()
+            house.aws.close()
+    return Exit.DONE
+
+
+async def planned(config: Config) -> PlanDocument:
+    """What `run` would do."""
+    house = await parts(config)
+    try:
+        world = (await _rehearsed(house)).world
+        return plan_document(await _with_prices(house, world), config.groups_policy)
+    finally:
+        house.aws.close()
+
+
+async def _rehearsed(house: Parts) -> Rehearsal:
+    tick = Tick(time=house.clock.now(), regions=house.regions)
+    return await rehearse(house.core(dry_run_guard), World(), house.hands, house.clock, [tick])
+
+
+async def _with_prices(house: Parts, world: World) -> World:
+    """The World with prices also for groups where nothing is to be done, so that the plan shows what they cost."""
+    policy = house.config.groups_policy
+    for group in world.groups.values():
+        if not in_scope(group, policy):
+            continue
+        try:
+            prospects = assess(world, group, policy_of(group, policy))
+        except ConfigError:
+            continue
+        kept = [p.instance for p in prospects if p.instance is not None and p.fate is Fate.KEEP]
+        for instance in kept[:1]:
+            question = pools_question(world, group, instance, policy)
+            if question.key not in world.recommended:
+                answer = await house.hands.do(question, 1)
+                if isinstance(answer, PoolsRecommended):
+                    world = world.after(answer)
+    return world
+
+
+# ---- what the journal tells ------------------------------------------------------------------------------------------
+
+
+async def explained(config: Config, subject: str, *, limit: int) -> int:
+    """The pages about a subject. Raises ConfigError where there is no journal, or nothing in it about the subject."""
+    async with aclosing(_Reader(config)) as reader:
+        if await journal.explain(reader.store, subject, Console(highlight=False), limit=limit):
+            return Exit.DONE
+    raise ConfigError(
+        f"the journal in {config.state.expanduser()} has no page about {subject!r}; "
+        "give an instance (i-…), a group (web or eu-west-1/web) or the key of a wish, as `spotward status` shows them"
+    )
+
+
+async def stated(config: Config) -> int:
+    """What is under way."""
+    async with aclosing(_Reader(config)) as reader:
+        await journal.status(reader.store, Console(highlight=False), now=clock_from_environment().now())
+    return Exit.DONE
+
+
+class _Reader:
+    """The journal, open for reading."""
+
+    def __init__(self, config: Config) -> None:
+        self.store = SqliteStore.to_read(config.state.expanduser())
+
+    async def aclose(self) -> None:
+        """Let go of it."""
+        await self.store.close()

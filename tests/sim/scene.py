@@ -66,7 +66,7 @@ class FlatPrices:
         usual += 0.05 if product == "Windows" else 0.0
         steps = [(START - 3600.0, self.fixed.get(pool, usual)), *self.steps.get(pool, [])]
         standing = max(step for step in steps if step[0] <= max(since, START - 3600.0))
-        return [standing, *(step for step in steps if since < step[0] <= until)]
+        return [standing, *(step for step in steps if max(since, standing[0]) < step[0] <= until)]
 
 
 class Town:

@@ -115,7 +115,8 @@ class PriceHistory:
             (-time, name, zone, product, price)
             for name, zone, product in window.pools
             for time, price in prices.changes(name, zone, product, window.since, window.until)
-            if with_standing_price or time > window.since
+            # A book that begins later than the window tells its first price, which belongs to another window.
+            if time <= window.until and (with_standing_price or time > window.since)
         ]
         found.sort()
         self._window = (asked, found)

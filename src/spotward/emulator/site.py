@@ -23,7 +23,6 @@ from spotward.sim.prices import PriceBook, ReplayedPrices, SeededPrices
 from spotward.sim.scenario import Scenario
 from spotward.sim.shocks import Interruption, Shock
 
-
 T = TypeVar("T")
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_VARIABLE = re.compile(r'("?)<([\w.-]+)>("?)')
+_PIECE = re.compile(r'<[\w.-]+>|\\.|"|.', re.DOTALL)
+"""A variable, an escaped character, a quotation mark, or anything else."""
 
 
 def target_input(event: Mapping[str, Any], target: Mapping[str, Any], *, rule: str, rule_arn: str) -> str:
@@ -50,16 +51,17 @@ def follow(event: Any, path: str) -> Any:
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """A template with its variables: as JSON where they stand alone, as bare text within a string."""
+    parts, within = [], False
+    for text in _PIECE.findall(template):
+        within ^= text == '"'
+        name = text[1:-1] if text.startswith("<") else None
+        if name is None or name not in values:
+            parts.append(text)
+        else:
+            parts.append(_inside_string(values[name]) if within else json.dumps(values[name]))
+    return "".join(parts)
 
-    def value(found: re.Match[str]) -> str:
-        if found[2] not in values:
-            return found[0]
-        part = values[found[2]]
-        if found[1] and found[3]:
-            return json.dumps(part if isinstance(part, str) else json.dumps(part) if part is not None else "")
-        inner = part if isinstance(part, str) else json.dumps(part)
-        inside_string = template[: found.start()].count('"') % 2 == 1
-        text = json.dumps(inner)[1:-1] if inside_string else json.dumps(part)
-        return found[1] + text + found[3]
 
-    return _VARIABLE.sub(value, template)
+def _inside_string(value: Any) -> str:
+    words = value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    return json.dumps(words)[1:-1]

@@ -15,6 +15,9 @@ from spotward.model.units import listed
 
 NEAR_MATCHES_MAX = 3
 
+NAMES_SHOWN_MAX = 20
+"""No message lists more regions than this."""
+
 NO_REGION = "no region is set; give --region us-east-1 (repeatable; globs such as 'eu-*'), or set AWS_REGION"
 
 
@@ -90,7 +93,7 @@ def chosen(patterns: Sequence[str], enabled: Sequence[str], known: Sequence[str]
 
 def _unknown(pattern: str, enabled: Sequence[str], known: Sequence[str]) -> str:
     if is_glob(pattern):
-        return f"no region matches '{pattern}'; the account has {listed(sorted(enabled), most=40)}"
+        return f"no region matches '{pattern}'; the account has {listed(sorted(enabled), most=NAMES_SHOWN_MAX)}"
     if pattern in known:
         return (
             f"region '{pattern}' is not enabled in this account; enable it under Account > AWS Regions, or leave it out"
@@ -98,4 +101,4 @@ def _unknown(pattern: str, enabled: Sequence[str], known: Sequence[str]) -> str:
     near = difflib.get_close_matches(pattern, enabled, n=NEAR_MATCHES_MAX)
     if near:
         return f"unknown region '{pattern}'; did you mean {' or '.join(near)}?"
-    return f"unknown region '{pattern}'; the account has {listed(sorted(enabled), most=40)}"
+    return f"unknown region '{pattern}'; the account has {listed(sorted(enabled), most=NAMES_SHOWN_MAX)}"

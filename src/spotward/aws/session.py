@@ -18,7 +18,7 @@ from typing import Any, TypeVar, overload
 
 from spotward.aws.regions import NO_REGION, Atlas, by_partition, chosen, where_to_ask
 from spotward.aws.threads import Workers, run_apart
-from spotward.aws.translation import Call, is_definite, reading, translated, unreadable
+from spotward.aws.translation import Call, is_definite, reading, translated, unreadable, unsendable
 from spotward.model.errors import ConfigError, SpotwardError
 
 THREADS_MAX = 16
@@ -108,7 +108,7 @@ class Aws:
 
     async def poll(self, region: str, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """As `call`, in a thread of its own: for a call that waits by design, and may be left waiting at the end."""
-        work = partial(self._call, region, service, operation, True, params)
+        work = partial(self._call, region, service, operation, False, params)
         return await run_apart(work, name=f"aws-{service}-{operation}")
 
     @overload
@@ -197,7 +197,8 @@ class Aws:
         except SpotwardError:
             raise
         except Exception as error:  # botocore's parsers raise whatever a garbled answer leads them to
-            raise unreadable(self._named(region, service, operation).words, error) from error
+            words = self._named(region, service, operation).words
+            raise (unreadable if self._attempts.sent else unsendable)(words, error) from error
 
     def _named(self, region: str, service: str, operation: str) -> Call:
         """The call in the API's own words; in boto3's where there is no client to ask."""

@@ -135,13 +135,18 @@ def reading(call: str) -> Iterator[None]:
 
 
 def unreadable(call: str, error: Exception) -> NoAnswer:
-    """The answer came but is not what the API promises."""
+    """The answer came but is not what the API promises. It is not quoted: it may hold user data."""
+    what = f"no {error}" if isinstance(error, KeyError) else type(error).__name__
     return NoAnswer(
-        f"{call}: the answer cannot be read ({type(error).__name__}: {shortened(str(error))}); "
-        "if a proxy or an AWS_ENDPOINT_URL stands between, look there",
+        f"{call}: the answer cannot be read ({what}); if a proxy or an AWS_ENDPOINT_URL stands between, look there",
         code="UnreadableAnswer",
         retry_after_seconds=RETRY_AFTER_NO_ANSWER_SECONDS,
     )
+
+
+def unsendable(call: str, error: Exception) -> Permanent:
+    """No request could be made of what was given; nothing was sent."""
+    return Permanent(f"{call}: no request can be made of it ({type(error).__name__}): a fault here", code="Unsendable")
 
 
 def translated(error: Exception, call: Call, *, unknown: bool) -> OutsideError:
@@ -174,9 +179,16 @@ def translated(error: Exception, call: Call, *, unknown: bool) -> OutsideError:
     return unreadable(call.words, error)
 
 
+def refused(call: Call, code: str, message: str) -> OutsideError:
+    """A refusal that came inside an answer, as CreateFleet lists them."""
+    return _refusal({"Error": {"Code": code, "Message": message}}, call.operation, call, unknown=False)
+
+
 def shortened(text: str) -> str:
     """One line, and not longer than a person reads."""
     line = " ".join(text.split())
+    if line.startswith("<"):
+        return "a page of markup instead of an answer; if a proxy or an AWS_ENDPOINT_URL stands between, look there"
     return line if len(line) <= MESSAGE_LENGTH_MAX else line[:MESSAGE_LENGTH_MAX] + "…"
 
 

@@ -1,0 +1,252 @@
+"""Carrying out what was decided: one method per deed, nearly always one call.
+
+Nothing is decided here, and nothing is tried twice: a call that failed is an event, and the wish is asked again. What
+makes that safe: a launch carries its client token and its tag; after a failed attach or retire the group is looked at;
+the rest says how things shall be, not by how much they shall change.
+"""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, Protocol
+
+from spotward.aws.copies import TemplateCopies, lost_copy
+from spotward.aws.fleet import (
+    Template,
+    already_made,
+    create_fleet,
+    explained,
+    fleet_answered,
+    fleet_request,
+    refused_for_capacity,
+)
+from spotward.aws.session import Aws
+from spotward.aws.terminations import Terminations
+from spotward.aws.translation import NoAnswer, reading
+from spotward.engine.ports import Clock, Recommender
+from spotward.model.action import (
+    Action,
+    AttachInstances,
+    Deed,
+    FindInstance,
+    LaunchFleet,
+    ObserveGroup,
+    ObserveInstances,
+    ObserveRegion,
+    RecommendPools,
+    ResumeProcesses,
+    RetireMember,
+    SetMaxSize,
+    SuspendProcesses,
+    TagGroup,
+    TerminateInstances,
+    UntagGroup,
+)
+from spotward.model.errors import OutsideError, Permanent
+from spotward.model.event import Done, Event, Failed, FleetAnswered, InstancesObserved
+
+MISMATCH = "IdempotentParameterMismatch"
+"""EC2 knows the client token from a request with other parameters."""
+
+Change = (
+    AttachInstances
+    | RetireMember
+    | TerminateInstances
+    | SetMaxSize
+    | SuspendProcesses
+    | ResumeProcesses
+    | TagGroup
+    | UntagGroup
+)
+"""A deed that has no answer but that it was done."""
+
+
+class Looker(Protocol):
+    """Whoever answers the questions that looking can answer; `observe.Observer` is one."""
+
+    async def observe(
+        self, question: ObserveRegion | ObserveGroup | ObserveInstances | FindInstance, attempt: int
+    ) -> Event: ...
+
+
+class ReadOnlyHands:
+    """Answers every question and does no deed: for `plan` and `--dry-run`."""
+
+    def __init__(self, *, observer: Looker, recommender: Recommender) -> None:
+        self._observer, self._recommender = observer, recommender
+
+    async def do(self, action: Action, attempt: int) -> Event:
+        """The answer to a question. Raises OutsideError, and Permanent `DryRun` for a deed."""
+        if isinstance(action, RecommendPools):
+            return await self._recommender.recommend(action)
+        if isinstance(action, Deed):
+            raise Permanent(f"dry run: {action.kind} for {action.subject} is left out", code="DryRun")
+        return await self._observer.observe(action, attempt)
+
+
+class AwsHands:
+    """Does deeds by AWS's API, and has questions answered."""
+
+    def __init__(self, aws: Aws, clock: Clock, *, observer: Looker, recommender: Recommender) -> None:
+        self._aws, self._clock, self._observer = aws, clock, observer
+        self._questions = ReadOnlyHands(observer=observer, recommender=recommender)
+        self._copies = TemplateCopies(aws)
+        self._terminations = Terminations(aws, clock)
+
+    async def do(self, action: Action, attempt: int) -> Event:
+        """Do it once. Raises OutsideError where AWS refused; a deed whose outcome nobody knows is answered by Failed.
+
+        attempt: counts the asking, and comes back with the answer; a client token is made from the action alone.
+        """
+        if isinstance(action, Deed):
+            return await self._deed(action, attempt)
+        answer = await self._questions.do(action, attempt)
+        if isinstance(action, ObserveRegion):
+            await self._copies.swept(action.region)
+        return answer
+
+    async def _deed(self, deed: Deed, attempt: int) -> Event:
+        try:
+            if isinstance(deed, LaunchFleet):
+                return replace(await self._launch(deed), attempt=attempt)
+            await self._change(deed)
+        except NoAnswer as error:
+            return Failed(
+                time=self._clock.now(),
+                key=deed.key,
+                attempt=attempt,
+                subject=deed.subject,
+                code=error.code,
+                reason=f"{error}; it may have been done all the same",
+                transient=True,
+                retry_after_seconds=error.retry_after_seconds,
+                outcome_unknown=True,
+            )
+        return Done(time=self._clock.now(), key=deed.key, attempt=attempt, subject=deed.subject)
+
+    # ---- launching ---------------------------------------------------------------------------------------------------
+
+    async def _launch(self, action: LaunchFleet) -> FleetAnswered:
+        """Raises OutsideError; a refusal for want of capacity is an answer like any other."""
+        try:
+            async with self._template(action) as template:
+                answer = await self._aws.call(action.region, "ec2", "create_fleet", **fleet_request(action, template))
+        except OutsideError as error:
+            return await self._instead_of(action, error)
+        with reading(create_fleet(action.region).words):
+            event = fleet_answered(action, answer, time=self._clock.now())
+        self._terminations.note_newborn(made.id for made in event.instances)
+        return event
+
+    def _template(self, action: LaunchFleet) -> AbstractAsyncContextManager[Template]:
+        launch = action.launch
+        if launch.configuration is not None:
+            return self._copies.copy(action)
+        if launch.template_id is None:
+            raise Permanent(f"{action.subject} has neither a launch template nor a configuration", code="NoLaunchData")
+        own = {"LaunchTemplateId": launch.template_id, "Version": launch.template_version or "$Default"}
+        return nullcontext(own)
+
+    async def _instead_of(self, action: LaunchFleet, error: OutsideError) -> FleetAnswered:
+        """What a refusal of the whole call comes to."""
+        if isinstance(error, NoAnswer):
+            raise error
+        answer = refused_for_capacity(action, error, time=self._clock.now())
+        if answer is None and error.code == MISMATCH:
+            answer = await self._made_before(action)
+        if answer is not None:
+            return answer
+        if isinstance(error, Permanent):
+            raise lost_copy(action, error) or explained(action, error) from error
+        raise error
+
+    async def _made_before(self, action: LaunchFleet) -> FleetAnswered | None:
+        """EC2 knows the token from a launch with other parameters: what that one made is found by its tag."""
+        question = ObserveInstances(
+            region=action.region, group=action.group, key=f"{action.key} look", launches=(action.key,)
+        )
+        seen = await self._observer.observe(question, attempt=1)
+        if not isinstance(seen, InstancesObserved) or not seen.instances:
+            return None
+        return already_made(action, seen.instances, time=self._clock.now())
+
+    # ---- changing ----------------------------------------------------------------------------------------------------
+
+    async def _change(self, deed: Change) -> None:
+        match deed:
+            case AttachInstances():
+                await self._attach(deed)
+            case RetireMember():
+                await self._retire(deed)
+            case TerminateInstances():
+                await self._terminations.terminate(deed)
+            case SetMaxSize():
+                await self._set_max_size(deed)
+            case SuspendProcesses():
+                await self._suspend(deed)
+            case ResumeProcesses():
+                await self._resume(deed)
+            case TagGroup():
+                await self._tag(deed)
+            case UntagGroup():
+                await self._untag(deed)
+
+    async def _attach(self, deed: AttachInstances) -> None:
+        await self._aws.call(
+            deed.region,
+            "autoscaling",
+            "attach_instances",
+            AutoScalingGroupName=deed.group,
+            InstanceIds=list(deed.instance_ids),
+        )
+
+    async def _retire(self, deed: RetireMember) -> None:
+        await self._aws.call(
+            deed.region,
+            "autoscaling",
+            "terminate_instance_in_auto_scaling_group",
+            InstanceId=deed.instance_id,
+            ShouldDecrementDesiredCapacity=True,
+        )
+
+    async def _set_max_size(self, deed: SetMaxSize) -> None:
+        await self._aws.call(
+            deed.region,
+            "autoscaling",
+            "update_auto_scaling_group",
+            AutoScalingGroupName=deed.group,
+            MaxSize=deed.max_size,
+        )
+
+    async def _suspend(self, deed: SuspendProcesses) -> None:
+        if deed.processes:  # an empty list means all of them
+            await self._aws.call(
+                deed.region,
+                "autoscaling",
+                "suspend_processes",
+                AutoScalingGroupName=deed.group,
+                ScalingProcesses=list(deed.processes),
+            )
+
+    async def _resume(self, deed: ResumeProcesses) -> None:
+        if deed.processes:  # an empty list means all of them, the owner's own included
+            await self._aws.call(
+                deed.region,
+                "autoscaling",
+                "resume_processes",
+                AutoScalingGroupName=deed.group,
+                ScalingProcesses=list(deed.processes),
+            )
+
+    async def _tag(self, deed: TagGroup) -> None:
+        tags = [
+            _group_tag(deed.group, name) | {"Value": value, "PropagateAtLaunch": False} for name, value in deed.tags
+        ]
+        await self._aws.call(deed.region, "autoscaling", "create_or_update_tags", Tags=tags)
+
+    async def _untag(self, deed: UntagGroup) -> None:
+        tags = [_group_tag(deed.group, name) for name in deed.names]
+        await self._aws.call(deed.region, "autoscaling", "delete_tags", Tags=tags)
+
+
+def _group_tag(group: str, name: str) -> dict[str, Any]:
+    return {"ResourceId": group, "ResourceType": "auto-scaling-group", "Key": name}

@@ -1,0 +1,152 @@
+"""A source of events: an SQS queue that EventBridge rules write into.
+
+Messages are polled for, ten at a time, and deleted only when what they led to is stored; one that is not deleted comes
+again, and changes nothing the second time. What cannot be read is delivered as such, to be set aside; kinds of events
+that Spotward does not act on are deleted at once.
+
+A poll waits for twenty seconds inside SQS, in a thread that nobody waits for: stopping is immediate. What such a poll
+still receives is not deleted, so it comes again when the queue's visibility timeout has passed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from spotward.aws.deletions import Deletions
+from spotward.aws.queue_address import QueueAddress, queue_address
+from spotward.aws.session import Aws
+from spotward.aws.translation import reading
+from spotward.engine.ports import Clock, Delivery
+from spotward.events.eventbridge import Ignored, parse_all
+from spotward.model.errors import OutsideError, PayloadError, Permanent
+from spotward.model.event import News
+
+WAIT_SECONDS = 20
+"""SQS lets a poll wait no longer; the longer, the fewer calls an idle queue costs."""
+
+MESSAGES_MAX = 10
+"""SQS hands over no more messages in one call."""
+
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+
+log = structlog.get_logger("spotward.aws")
+
+
+class QueueSource:
+    """One queue."""
+
+    def __init__(
+        self, aws: Aws, clock: Clock, *, queue: str, region: str | None = None, wait_seconds: int = WAIT_SECONDS
+    ) -> None:
+        """queue: URL, ARN or name. Raises ConfigError when its region is not to be had."""
+        self._aws, self._clock, self._wait_seconds = aws, clock, wait_seconds
+        self._address: QueueAddress = queue_address(queue, region)
+        self._url = self._address.url
+        self._deletions = Deletions(self._delete)
+        self._forgetting: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """`queue spotward in us-east-1`."""
+        return self._address.words
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        """What comes into the queue, for ever. Raises OutsideError; asked again, it goes on."""
+        while True:
+            for receipt, body in await self._received():
+                read = self._read(body)
+                if not read:
+                    self._forget(receipt)
+                acknowledge = _after(len(read), partial(self._deletions.delete, receipt))
+                for event in read:
+                    yield Delivery(event=event, acknowledge=acknowledge)
+
+    def _read(self, body: str) -> list[News | PayloadError]:
+        """The events of a message that are of use; a message may hold several."""
+        try:
+            events = parse_all(body, received=self._clock.now())
+        except PayloadError as error:
+            return [error]
+        return [event for event in events if not isinstance(event, Ignored)]
+
+    def _forget(self, receipt: str) -> None:
+        """Delete a message of no use, beside the work."""
+        task = asyncio.create_task(self._forgotten(receipt))
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgetting.discard)
+
+    async def _forgotten(self, receipt: str) -> None:
+        try:
+            await self._deletions.delete(receipt)
+        except OutsideError as error:
+            log.warning("a message of no use was not deleted; it comes again", queue=self.name, reason=str(error))
+
+    # ---- calls -------------------------------------------------------------------------------------------------------
+
+    async def _received(self) -> list[tuple[str, str]]:
+        """Receipt and body of what came."""
+        url = await self._found()
+        try:
+            answer = await self._aws.poll(
+                self._address.region,
+                "sqs",
+                "receive_message",
+                QueueUrl=url,
+                MaxNumberOfMessages=MESSAGES_MAX,
+                WaitTimeSeconds=self._wait_seconds,
+            )
+        except OutsideError as error:
+            raise self._explained(error) from error
+        with reading(f"sqs.ReceiveMessage in {self._address.region}"):
+            return [_receipt_and_body(message) for message in answer.get("Messages") or ()]
+
+    async def _found(self) -> str:
+        if self._url is None:
+            wanted: dict[str, Any] = {"QueueName": self._address.name}
+            if self._address.owner is not None:
+                wanted["QueueOwnerAWSAccountId"] = self._address.owner
+            try:
+                answer = await self._aws.call(self._address.region, "sqs", "get_queue_url", **wanted)
+            except OutsideError as error:
+                raise self._explained(error) from error
+            with reading(f"sqs.GetQueueUrl in {self._address.region}"):
+                self._url = str(answer["QueueUrl"])
+        return self._url
+
+    async def _delete(self, receipts: list[str]) -> dict[str, str]:
+        """Delete messages; the receipts that were refused, with the reason."""
+        entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(receipts)]
+        answer = await self._aws.call(
+            self._address.region, "sqs", "delete_message_batch", QueueUrl=await self._found(), Entries=entries
+        )
+        with reading(f"sqs.DeleteMessageBatch in {self._address.region}"):
+            return {receipts[int(each["Id"])]: str(each.get("Code")) for each in answer.get("Failed") or ()}
+
+    def _explained(self, error: OutsideError) -> OutsideError:
+        if error.code not in NO_QUEUE:
+            return error
+        return Permanent(
+            f"{self.name} does not exist ({error}); create it, with an EventBridge rule that writes into it, "
+            "or correct its name",
+            code=error.code,
+        )
+
+
+def _receipt_and_body(message: Mapping[str, Any]) -> tuple[str, str]:
+    return str(message["ReceiptHandle"]), str(message["Body"])
+
+
+def _after(number: int, then: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """An acknowledgement of one of several events; the message goes when the last is acknowledged."""
+    left = number
+
+    async def acknowledge() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            await then()
+
+    return acknowledge

@@ -7,7 +7,7 @@ certain that no swap needs it any more.
 
 from collections.abc import Sequence
 
-from spotward.groups.guard import capacity_guard, note_guard, room_guard, scope_guard
+from spotward.groups.guard import capacity_guard, member_guard, note_guard, room_guard, scope_guard
 from spotward.groups.loan import returns
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.replace import replacements
@@ -30,4 +30,4 @@ def deciders(policy: GroupsPolicy) -> Sequence[Decider]:
 
 def guards(policy: GroupsPolicy) -> Sequence[Guard]:
     """Every guard; a wish must pass all of them."""
-    return (scope_guard(policy), note_guard, room_guard, capacity_guard)
+    return (scope_guard(policy), note_guard, room_guard, capacity_guard, member_guard)

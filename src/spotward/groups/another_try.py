@@ -4,38 +4,43 @@ A swap that only saves money does not insist: its members stay on demand, the dr
 others. A rescue insists: other Spot pools first, then on-demand, zone by zone, because the member is leaving anyway.
 """
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from spotward.groups.assess import zones_of
 from spotward.groups.birth import affordable, pools_by_zone, with_another_launch
 from spotward.groups.policy import GroupsPolicy
-from spotward.groups.swap_facts import with_trouble
+from spotward.groups.swap_facts import UNATTACHED, with_trouble
 from spotward.model.cloud import Group, Lifecycle, Pool
 from spotward.model.undertaking import CloneState, Swap, SwapCause
 from spotward.model.world import World
 
+Places = Mapping[str, tuple[Pool, ...]]
+"""Zone → the pools that a fleet may choose from there; zones in order of preference."""
+
 
 def with_another_try(swap: Swap, world: World, group: Group, policy: GroupsPolicy) -> Swap:
-    """The swap, with one more launch where it insists on more instances and there is still a place to try."""
+    """The swap, with further launches where it insists on more instances and there is still a place to try."""
     missing = len(swap.olds) - sum(c.state not in (CloneState.FAILED, CloneState.GONE) for c in swap.clones)
     if missing <= 0 or swap.cause is SwapCause.SAVING or swap.owed or swap.retired:
         return swap
-    if any(not launch.answered for launch in swap.launches) or _too_late(swap, world, policy):
+    if any(not launch.answered for launch in swap.launches) or too_late(swap, world, policy):
         return swap
-    return _spot(swap, world, group, policy, missing) or _on_demand(swap, group, missing)
+    if swap.urgent:
+        untried = _spot_places(swap, world, group, policy)
+        if untried:
+            return _launching(swap, group, missing, Lifecycle.SPOT, untried)
+    return _on_demand(swap, group, missing)
 
 
-def _too_late(swap: Swap, world: World, policy: GroupsPolicy) -> bool:
+def too_late(swap: Swap, world: World, policy: GroupsPolicy) -> bool:
+    """Is the deadline so near that nothing can be launched for it any more?"""
     return swap.deadline is not None and world.time > swap.deadline - policy.rescue_limit_seconds
 
 
-def _spot(swap: Swap, world: World, group: Group, policy: GroupsPolicy, missing: int) -> Swap | None:
-    if swap.cause is SwapCause.BASE:
-        return None
+def _spot_places(swap: Swap, world: World, group: Group, policy: GroupsPolicy) -> Places:
     tried = {pool for launch in swap.launches if launch.lifecycle is Lifecycle.SPOT for pool in launch.pools}
-    fresh = [offer for offer in affordable(world, group, swap.offers) if offer.pool not in tried]
-    for zone, pools in pools_by_zone(fresh, policy).items():
-        return with_another_launch(swap, az=zone, count=missing, lifecycle=Lifecycle.SPOT, pools=pools)
-    return None
+    return pools_by_zone([o for o in affordable(world, group, swap.offers) if o.pool not in tried], policy)
 
 
 def _on_demand(swap: Swap, group: Group, missing: int) -> Swap:
@@ -44,8 +49,23 @@ def _on_demand(swap: Swap, group: Group, missing: int) -> Swap:
     zones = sorted((z for z in group.azs if z not in tried), key=lambda z: (z not in wanted, z))
     if not zones:
         return with_trouble(swap, f"no zone has {swap.instance_type}, on demand or Spot")
-    pool = Pool(instance_type=swap.instance_type, az=zones[0])
-    swap = with_another_launch(swap, az=zones[0], count=missing, lifecycle=Lifecycle.ON_DEMAND, pools=(pool,))
-    if swap.cause is SwapCause.BASE:
-        return swap
-    return replace(with_trouble(swap, "no Spot pool had capacity, so it is on demand"))
+    places = {zone: (Pool(instance_type=swap.instance_type, az=zone),) for zone in zones}
+    if swap.urgent:
+        swap = with_trouble(swap, "no Spot pool had capacity, so it is on demand")
+    return _launching(swap, group, missing, Lifecycle.ON_DEMAND, places)
+
+
+def _launching(swap: Swap, group: Group, missing: int, lifecycle: Lifecycle, places: Places) -> Swap:
+    """So many more, each in the zone that would then be the emptiest."""
+    counts = zones_of(group, {old.id for old in swap.olds})
+    counts.update(c.az for c in swap.clones if c.state in UNATTACHED)
+    for zone, count in _emptiest_first(missing, counts, list(places)).items():
+        swap = with_another_launch(swap, az=zone, count=count, lifecycle=lifecycle, pools=places[zone])
+    return swap
+
+
+def _emptiest_first(number: int, counts: Counter[str], zones: Sequence[str]) -> Counter[str]:
+    chosen: Counter[str] = Counter()
+    for _ in range(number):
+        chosen[min(zones, key=lambda z: (counts[z] + chosen[z], zones.index(z)))] += 1
+    return chosen

@@ -11,6 +11,7 @@ from enum import StrEnum
 from spotward.groups.capacity import on_demand_wanted
 from spotward.groups.policy import GroupPolicy
 from spotward.model.cloud import Group, Instance, Lifecycle, Member
+from spotward.model.undertaking import CloneState
 from spotward.model.world import World
 
 
@@ -72,13 +73,12 @@ def _lifecycle(instances: dict[str, Instance], member: Member) -> Lifecycle | No
 
 
 def _coming_on_demand(world: World, group: Group) -> int:
-    """On-demand members that open swaps are bringing, net of those they take away."""
-    return sum(
-        launch.count
-        for swap in world.undertakings_of(group.id)
-        for launch in swap.launches
-        if launch.lifecycle is Lifecycle.ON_DEMAND
-    )
+    """On-demand members that open swaps are bringing, and that are no members yet."""
+    every = world.undertakings_of(group.id)
+    launches = (each for swap in every for each in swap.launches if not each.answered)
+    asked = sum(launch.count for launch in launches if launch.lifecycle is Lifecycle.ON_DEMAND)
+    outside = (c for swap in every for c in swap.clones if c.state in (CloneState.LAUNCHED, CloneState.RUNNING))
+    return asked + sum(clone.lifecycle is Lifecycle.ON_DEMAND for clone in outside)
 
 
 def _longest_serving_evenly(members: list[Member], instances: dict[str, Instance]) -> list[Member]:

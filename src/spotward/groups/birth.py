@@ -28,10 +28,14 @@ def shape(instance: Instance) -> tuple[str, str, str, str]:
     return (instance.original_type, instance.product, instance.architecture, instance.virtualization)
 
 
-def swap_key(group: Group, cause: SwapCause, time: float) -> str:
-    """Unique, readable, and valid as a tag's value."""
+def swap_key(group: Group, cause: SwapCause, time: float, first: str) -> str:
+    """Unique, readable, and valid as a tag's value.
+
+    The time alone would not do: notices come in storms, and their times are whole seconds. The first member to be
+    replaced is in no other open swap.
+    """
     name = "".join(c if c.isalnum() or c in "+-=._:/@ " else "_" for c in group.id)
-    return f"swap {name[:NAME_LENGTH_MAX]} {cause} {time:.3f}"
+    return f"swap {name[:NAME_LENGTH_MAX]} {cause} {time:.3f} {first}"
 
 
 def with_another_launch(swap: Swap, *, az: str, count: int, lifecycle: Lifecycle, pools: tuple[Pool, ...]) -> Swap:
@@ -105,7 +109,7 @@ def newborn(
     tags[TAG_STANDS_FOR] = original
     several = len(group.azs) > 1 and len(candidates) > 1
     return Swap(
-        key=swap_key(group, cause, world.time),
+        key=swap_key(group, cause, world.time, candidates[0].instance.id),
         region=group.region,
         group=group.name,
         cause=cause,

@@ -6,8 +6,17 @@ Deciders may err; guards hold the laws.
 from spotward.groups.loan import max_size_loan, suspended_by_us
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.scope import in_scope, why_not
-from spotward.model.action import AttachInstances, LaunchFleet, RetireMember, SetMaxSize, SuspendProcesses
+from spotward.model.action import (
+    AttachInstances,
+    LaunchFleet,
+    RetireMember,
+    SetMaxSize,
+    SuspendProcesses,
+    TerminateInstances,
+)
+from spotward.model.cloud import GroupId
 from spotward.model.decision import Guard, Wish
+from spotward.model.units import listed
 from spotward.model.world import World
 
 
@@ -44,8 +53,10 @@ def note_guard(world: World, wish: Wish) -> str | None:
     group = world.groups.get(action.subject)
     if group is None:
         return None
-    if isinstance(action, SetMaxSize) and max_size_loan(group) is None:
-        return f"the owner's max size of {group.name} is not written down yet"
+    if isinstance(action, SetMaxSize):
+        loan = max_size_loan(group)
+        if loan is None or action.max_size not in (loan.owner, *loan.ours):
+            return f"the owner's max size of {group.name} is not written down yet"
     if isinstance(action, SuspendProcesses) and not frozenset(action.processes) <= suspended_by_us(group):
         return f"the owner's processes of {group.name} are not written down yet"
     return None
@@ -61,3 +72,17 @@ def room_guard(world: World, wish: Wish) -> str | None:
         more = len(action.instance_ids)
         return f"{group.name} wants {group.desired} of at most {group.max_size}: no room for {more} more"
     return None
+
+
+def member_guard(world: World, wish: Wish) -> str | None:
+    """Nothing that is a member of a living group is terminated past its group."""
+    action = wish.action
+    if not isinstance(action, TerminateInstances):
+        return None
+    inside = [i for i in action.instance_ids if (member_of := world.group_of.get(i)) and _lives(world, member_of)]
+    return f"{listed(inside, most=3)} joined a group meanwhile" if inside else None
+
+
+def _lives(world: World, subject: GroupId) -> bool:
+    group = world.groups.get(subject)
+    return group is not None and group.status is None

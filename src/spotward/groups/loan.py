@@ -7,68 +7,117 @@ so it works as well for a loan that a lost process took. A value that its owner 
 owner's: it stays.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from spotward.groups.focus import focus
 from spotward.groups.policy import TAG_OWNER_MAX, TAG_SUSPENDED
 from spotward.model.action import Action, ResumeProcesses, SetMaxSize, SuspendProcesses, TagGroup, UntagGroup
-from spotward.model.cloud import Group
+from spotward.model.cloud import Group, GroupId
 from spotward.model.decision import NOTHING, Decider, Decision, Wish
 from spotward.model.event import Event
 from spotward.model.undertaking import CloneState, Swap
 from spotward.model.world import World
 
 
-def borrowing(swap: Swap, group: Group) -> tuple[Wish, ...]:
-    """What must still be done to the group before the swap's new instances can join; empty when nothing."""
-    if not _joining(swap):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxSizeLoan:
+    """What the tag `spotward:owner-max-size` says: `10/13` is "the owner's 10, and we set 13".
+
+    `10/13/15`: we have set 13, and are about to set 15. Should we be killed in between, either is known for ours.
+    """
+
+    owner: int
+    ours: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """The tag's value."""
+        return "/".join(str(size) for size in (self.owner, *self.ours))
+
+
+def max_size_loan(group: Group) -> MaxSizeLoan | None:
+    """The loan that stands on the group, or None when none does or it cannot be read."""
+    sizes = group.tags.get(TAG_OWNER_MAX, "").split("/")
+    if len(sizes) < 2 or not all(size.isascii() and size.isdigit() for size in sizes):
+        return None
+    owner, *ours = (int(size) for size in sizes)
+    return MaxSizeLoan(owner=owner, ours=tuple(ours))
+
+
+def suspended_by_us(group: Group) -> frozenset[str]:
+    """The processes that we suspended."""
+    return frozenset(group.tags.get(TAG_SUSPENDED, "").split())
+
+
+def is_loan_key(key: str, subject: GroupId) -> bool:
+    """Is it the key of a deed that borrows from the group or gives back?"""
+    return key.startswith((_loan_key(subject, ""), _return_key(subject, "")))
+
+
+def _loan_key(subject: GroupId, what: str) -> str:
+    return f"borrow of {subject}: {what}"
+
+
+def _return_key(subject: GroupId, what: str) -> str:
+    return f"return to {subject}: {what}"
+
+
+# ---- borrowing -------------------------------------------------------------------------------------------------------
+
+
+def borrowing(group: Group, swaps: Sequence[Swap]) -> tuple[Wish, ...]:
+    """What must still be done to the group before the new instances of its open swaps can join; empty when nothing.
+
+    Reckoned for all of them together: two swaps that each set a max size of their own could set it below what the other
+    has joined by then, and AWS would lower the desired capacity with it.
+    """
+    more = sum(joining(swap) for swap in swaps)
+    if not more:
         return ()
-    need = max(group.max_size, group.desired + _joining(swap))
-    rest = frozenset(swap.suspend) - group.suspended
+    need = max(group.max_size, group.desired + more)
+    rest = frozenset(p for swap in swaps if joining(swap) for p in swap.suspend) - group.suspended
     notes = _notes(group, need, rest)
     if notes:
-        deed: Action = TagGroup(region=swap.region, group=swap.group, key=f"{swap.key} note {need}", tags=notes)
+        key = _loan_key(group.id, f"note {' '.join(value for _, value in notes)}")
+        deed: Action = TagGroup(region=group.region, group=group.name, key=key, tags=notes)
         return (Wish(action=deed, reason="what its owner had is written down before it is changed"),)
     wishes = []
     if need > group.max_size:
-        deed = SetMaxSize(region=swap.region, group=swap.group, key=f"{swap.key} room {need}", max_size=need)
+        key = _loan_key(group.id, f"max size {need}")
+        deed = SetMaxSize(region=group.region, group=group.name, key=key, max_size=need)
         wishes.append(Wish(action=deed, reason=f"the new instances need room: {group.max_size} → {need}"))
     if rest:
-        deed = SuspendProcesses(
-            region=swap.region, group=swap.group, key=f"{swap.key} rest", processes=tuple(sorted(rest))
-        )
+        processes = tuple(sorted(rest))
+        key = _loan_key(group.id, f"rest of {' '.join(processes)}")
+        deed = SuspendProcesses(region=group.region, group=group.name, key=key, processes=processes)
         wishes.append(Wish(action=deed, reason="a batch leaves the zones uneven for a moment"))
     return tuple(wishes)
 
 
-def _joining(swap: Swap) -> int:
+def joining(swap: Swap) -> int:
+    """How many of its new instances are still to join."""
     coming = sum(launch.count for launch in swap.launches if not launch.answered)
     return coming + sum(c.state in (CloneState.LAUNCHED, CloneState.RUNNING) for c in swap.clones)
 
 
 def _notes(group: Group, need: int, rest: frozenset[str]) -> tuple[tuple[str, str], ...]:
-    """Tags to be written first: `10/17` says that the owner had 10 and that we set 17."""
+    """Tags to be written first."""
     notes = []
     if need > group.max_size:
-        loan = max_size_loan(group)
-        owner = loan[0] if loan else group.max_size
-        if loan != (owner, need):
-            notes.append((TAG_OWNER_MAX, f"{owner}/{need}"))
+        known = max_size_loan(group)
+        ours_now = known is not None and group.max_size in known.ours
+        owner = known.owner if known is not None and ours_now else group.max_size
+        wanted = MaxSizeLoan(owner=owner, ours=(group.max_size, need) if ours_now else (need,))
+        if known != wanted:
+            notes.append((TAG_OWNER_MAX, wanted.text))
     ours = suspended_by_us(group) | rest
     if rest and ours != suspended_by_us(group):
         notes.append((TAG_SUSPENDED, " ".join(sorted(ours))))
     return tuple(notes)
 
 
-def max_size_loan(group: Group) -> tuple[int, int] | None:
-    """(the owner's max size, the one we set), or None when none is borrowed."""
-    owner, slash, ours = group.tags.get(TAG_OWNER_MAX, "").partition("/")
-    if not slash or not owner.isdigit() or not ours.isdigit():
-        return None
-    return int(owner), int(ours)
-
-
-def suspended_by_us(group: Group) -> frozenset[str]:
-    """The processes that we suspended."""
-    return frozenset(group.tags.get(TAG_SUSPENDED, "").split())
+# ---- giving back -----------------------------------------------------------------------------------------------------
 
 
 def returns() -> Decider:
@@ -88,7 +137,8 @@ def _returned(world: World, group: Group | None) -> Decision:
         return NOTHING
     wishes = _giving_back(group)
     if not wishes:
-        deed = UntagGroup(region=group.region, group=group.name, key=f"return {group.id} notes", names=tuple(tags))
+        key = _return_key(group.id, "notes")
+        deed = UntagGroup(region=group.region, group=group.name, key=key, names=tuple(tags))
         wishes = (Wish(action=deed, reason="all is as its owner had it"),)
     return Decision(wishes=wishes)
 
@@ -96,19 +146,13 @@ def _returned(world: World, group: Group | None) -> Decision:
 def _giving_back(group: Group) -> tuple[Wish, ...]:
     wishes = []
     loan = max_size_loan(group)
-    if loan is not None and group.max_size == loan[1]:
-        owner = loan[0]
-        deed: Action = SetMaxSize(
-            region=group.region, group=group.name, key=f"return {group.id} max {owner}", max_size=owner
-        )
-        wishes.append(Wish(action=deed, reason=f"no swap is open: max size back to its owner's {owner}"))
-    processes = suspended_by_us(group) & group.suspended
+    if loan is not None and group.max_size in loan.ours and group.max_size != loan.owner:
+        key = _return_key(group.id, f"max size {loan.owner}")
+        deed: Action = SetMaxSize(region=group.region, group=group.name, key=key, max_size=loan.owner)
+        wishes.append(Wish(action=deed, reason=f"no swap is open: max size back to its owner's {loan.owner}"))
+    processes = tuple(sorted(suspended_by_us(group) & group.suspended))
     if processes:
-        deed = ResumeProcesses(
-            region=group.region,
-            group=group.name,
-            key=f"return {group.id} processes",
-            processes=tuple(sorted(processes)),
-        )
+        key = _return_key(group.id, f"rest of {' '.join(processes)}")
+        deed = ResumeProcesses(region=group.region, group=group.name, key=key, processes=processes)
         wishes.append(Wish(action=deed, reason="no swap is open: what we suspended runs again"))
     return tuple(wishes)

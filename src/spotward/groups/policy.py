@@ -91,8 +91,8 @@ class GroupsPolicy:
     margin_percentage: float = 20.0
     """EC2 may pick any pool whose expected cost is at most this much above the best of its zone.
 
-    Twenty: in us-east-1's price history of April 2021 a zone had a median of six pools (two to fourteen) within a fifth of
-    its best, for nine common types; among those EC2, which sees the capacity that we cannot, avoids the pool that is
+    Twenty: in us-east-1's price history of April 2021 a zone had a median of six pools (two to fourteen) within a fifth
+    of its best, for nine common types; among those EC2, which sees the capacity that we cannot, avoids the pool that is
     about to be taken. Set 0 to insist on the cheapest.
     """
 
@@ -104,6 +104,9 @@ class GroupsPolicy:
 
     running_timeout_seconds: float = 600.0
     """A new instance that does not run by then is given up."""
+
+    attach_timeout_seconds: float = 600.0
+    """A new instance that runs but could not join its group by then (no room, a refused call) is given up."""
 
     in_service_timeout_seconds: float = 900.0
     """A new member that is not in service and healthy by then, its group's grace period on top, is given up."""

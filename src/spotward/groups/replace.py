@@ -4,7 +4,7 @@ Asked of every group that an event touches. What is not known yet is asked for; 
 all is known a swap is born, one batch at a time.
 """
 
-from collections import Counter
+import math
 from collections.abc import Sequence
 
 from spotward.groups.assess import Fate, Prospect, assess
@@ -22,6 +22,7 @@ from spotward.groups.focus import focus
 from spotward.groups.obstacle import obstacle, obstacle_in_details
 from spotward.groups.policy import GroupPolicy, GroupsPolicy, policy_of
 from spotward.groups.scope import in_scope
+from spotward.groups.survey import arriving
 from spotward.groups.swap import begun
 from spotward.model.action import ObserveGroup, RecommendPools
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool
@@ -29,8 +30,17 @@ from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt,
 from spotward.model.errors import ConfigError
 from spotward.model.event import Event, PoolsRecommended
 from spotward.model.undertaking import Swap, SwapCause
-from spotward.model.units import moment
-from spotward.model.world import World
+from spotward.model.units import counted, listed, moment
+from spotward.model.world import PoolMemory, World
+
+LINGERING_SECONDS = 300.0
+"""A member that is still coming after so long (a launch hook holds it) is looked at less often."""
+
+LINGERING_LOOK_SECONDS = 60.0
+"""How often it is looked at then."""
+
+CROWDED_LOOK_SECONDS = 60.0
+"""How often a group that waits for other groups' swaps to end looks whether there is room."""
 
 
 def replacements(policy: GroupsPolicy) -> Decider:
@@ -54,12 +64,29 @@ def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decisio
         return left_alone(subject, str(error))
     prospects = assess(world, group, wanted)
     todo = [p for p in prospects if p.fate is not Fate.KEEP]
+    return Decision.joined([_nodes_named(world, group), _decided(world, group, wanted, todo, policy)])
+
+
+def _decided(
+    world: World, group: Group, wanted: GroupPolicy, todo: Sequence[Prospect], policy: GroupsPolicy
+) -> Decision:
     if not todo:
-        return Decision.joined([_not_yet(world, group, policy), left_alone(subject, None)])
-    pause = world.pauses.get(subject)
+        return Decision.joined([_not_yet(world, group, policy), left_alone(group.id, None)])
+    pause = world.pauses.get(group.id)
     if pause is not None and pause.until > world.time:
-        return left_alone(subject, f"left alone until {moment(pause.until)}: {pause.reason}", wake=pause.until)
+        return left_alone(group.id, f"left alone until {moment(pause.until)}: {pause.reason}", wake=pause.until)
     return _prepared(world, group, wanted, todo, policy)
+
+
+def _nodes_named(world: World, group: Group) -> Decision:
+    """Members that are Kubernetes nodes are left alone, and that is said of the group once."""
+    nodes = [instance for instance in world.members(group) if instance.cluster is not None]
+    clusters = sorted({node.cluster for node in nodes if node.cluster is not None})
+    text = (
+        f"{counted(len(nodes), 'member is a node', 'members are nodes')} of the Kubernetes cluster {listed(clusters)}: "
+        "left alone until their pods can be drained first"
+    )
+    return Decision(verdicts=(Verdict(subject=f"nodes in {group.id}", text=text if nodes else None),))
 
 
 def left_alone(subject: GroupId, reason: str | None, *, wake: float | None = None) -> Decision:
@@ -70,14 +97,20 @@ def left_alone(subject: GroupId, reason: str | None, *, wake: float | None = Non
 
 def _not_yet(world: World, group: Group, policy: GroupsPolicy) -> Decision:
     """Members that are only just coming are looked at again soon, to act on a launch once it is in service."""
-    coming = [m for m in group.members if m.lifecycle_state.startswith("Pending")]
-    unknown = [m for m in group.members if not m.leaving and m.instance_id not in world.instances]
-    if not coming and not unknown:
+    coming = arriving(world, group)
+    if not coming:
         return NOTHING
-    if unknown:
-        reason = "it has members that EC2 has not described yet"
-        return Decision(wishes=(Wish(action=ObserveGroup(region=group.region, group=group.name), reason=reason),))
-    return Decision(wakes=(WakeAt(time=world.time + policy.look_seconds, subject=group.id),))
+    known = [world.instances[m.instance_id] for m in coming if m.instance_id in world.instances]
+    long_ago = len(known) == len(coming) and all(world.time - i.launch_time > LINGERING_SECONDS for i in known)
+    seconds = LINGERING_LOOK_SECONDS if long_ago else policy.look_seconds
+    return Decision(wakes=(WakeAt(time=next_beat(world.time, seconds), subject=group.id),))
+
+
+def next_beat(time: float, seconds: float) -> float:
+    """The next whole multiple: whoever waits without a moment of its own waits for that one, so that asking again and
+    again makes one wake and not a growing number of them.
+    """
+    return (math.floor(time / seconds) + 1) * seconds
 
 
 def _prepared(
@@ -87,15 +120,15 @@ def _prepared(
     reason = obstacle(group)
     if reason is not None:
         return left_alone(group.id, reason)
+    if len(world.undertakings) >= policy.swaps_at_once_max:
+        reason = f"as many swaps are under way as may be at once: {policy.swaps_at_once_max}"
+        return left_alone(group.id, reason, wake=next_beat(world.time, CROWDED_LOOK_SECONDS))
     details = details_of(world, group, policy)
     if details is None:
         return Decision(wishes=(details_wish(group),))
     reason = obstacle_in_details(details, wanted)
     if reason is not None:
-        return left_alone(group.id, reason, wake=world.time + policy.details_age_seconds)
-    if len(world.undertakings) >= policy.swaps_at_once_max:
-        reason = f"{len(world.undertakings)} swaps are under way; the limit is {policy.swaps_at_once_max}"
-        return left_alone(group.id, reason, wake=world.time + policy.look_seconds)
+        return left_alone(group.id, reason, wake=world.details[group.id].time + policy.details_age_seconds)
     back = [p for p in todo if p.fate is Fate.TO_ON_DEMAND]
     if back:
         return _base_restored(world, group, wanted, details, back, policy)
@@ -105,7 +138,7 @@ def _prepared(
 def details_of(world: World, group: Group, policy: GroupsPolicy) -> GroupDetails | None:
     """The group's details, if they are known and not too old."""
     known = world.details.get(group.id)
-    if known is None or world.time - known.time > policy.details_age_seconds:
+    if known is None or world.time - known.time >= policy.details_age_seconds:
         return None
     return known.details
 
@@ -116,11 +149,14 @@ def details_wish(group: Group) -> Wish:
     return Wish(action=question, reason="its hooks, subnets and launch data must be known first")
 
 
-def candidates(prospects: Sequence[Prospect]) -> list[Candidate]:
-    """The members of the largest set that can share one fleet: one type, product and architecture."""
-    known = [(p.instance, p.member) for p in prospects if p.instance is not None]
-    common = Counter(shape(instance) for instance, _ in known).most_common(1)[0][0]
-    return [Candidate(instance=i, az=m.az) for i, m in known if shape(i) == common]
+def alike(prospects: Sequence[Prospect]) -> list[list[Candidate]]:
+    """The members in sets that can share one fleet (one type, product and architecture), the largest set first."""
+    sets: dict[tuple[str, ...], list[Candidate]] = {}
+    for prospect in prospects:
+        if prospect.instance is not None:
+            candidate = Candidate(instance=prospect.instance, az=prospect.member.az)
+            sets.setdefault(shape(prospect.instance), []).append(candidate)
+    return sorted(sets.values(), key=len, reverse=True)
 
 
 def pools_question(world: World, group: Group, instance: Instance, policy: GroupsPolicy) -> RecommendPools:
@@ -146,10 +182,20 @@ def pools_question(world: World, group: Group, instance: Instance, policy: Group
 def fresh_recommendation(world: World, question: RecommendPools, policy: GroupsPolicy) -> PoolsRecommended | None:
     """The last answer to the question, if it is not too old."""
     known = world.recommended.get(question.key)
-    if known is None:
+    if known is None or world.time - known.time >= _believed_seconds(known, policy):
         return None
-    age = policy.recommendation_age_seconds if known.offers else policy.no_saving_pause_seconds
-    return known if world.time - known.time < age else None
+    resting = (memory for (region, _), memory in world.pools.items() if region == question.region)
+    rested = not known.offers and any(_rested_since(world, known, memory) for memory in resting)
+    return None if rested else known
+
+
+def _believed_seconds(answer: PoolsRecommended, policy: GroupsPolicy) -> float:
+    return policy.recommendation_age_seconds if answer.offers else policy.no_saving_pause_seconds
+
+
+def _rested_since(world: World, answer: PoolsRecommended, memory: PoolMemory) -> bool:
+    """Was the pool left out of the answer because it rested, and has it rested by now?"""
+    return memory.last_time <= answer.time < memory.until <= world.time
 
 
 def _saving(
@@ -160,7 +206,24 @@ def _saving(
     todo: Sequence[Prospect],
     policy: GroupsPolicy,
 ) -> Decision:
-    chosen = candidates(todo)
+    """One batch of one kind of member; the kind that most have goes first, the next if nothing is to be had for it."""
+    verdicts = []
+    for chosen in alike(todo):
+        decision = _saving_of(world, group, wanted, details, chosen, policy)
+        if decision.wishes or decision.undertakings:
+            return decision
+        verdicts.append(decision)
+    return Decision.joined([verdicts[0], *(Decision(wakes=each.wakes) for each in verdicts[1:])])
+
+
+def _saving_of(
+    world: World,
+    group: Group,
+    wanted: GroupPolicy,
+    details: GroupDetails,
+    chosen: Sequence[Candidate],
+    policy: GroupsPolicy,
+) -> Decision:
     question = pools_question(world, group, chosen[0].instance, policy)
     answer = fresh_recommendation(world, question, policy)
     if answer is None:
@@ -173,7 +236,7 @@ def _saving(
     plan = evenly(group, chosen, list(zones), most)
     if not plan or group.launch is None:
         reason = "no pool is to be had in the zones where a replacement would keep the group evenly spread"
-        return left_alone(group.id, reason, wake=world.time + policy.no_saving_pause_seconds)
+        return left_alone(group.id, reason, wake=_next_answer(world, group, answer, policy))
     swap = newborn(
         world,
         group,
@@ -191,14 +254,19 @@ def _saving(
 
 
 def _nothing_to_be_had(world: World, group: Group, answer: PoolsRecommended, policy: GroupsPolicy) -> Decision:
-    resting = [world.pools[(group.region, o.pool)] for o in answer.offers if (group.region, o.pool) in world.pools]
+    known = [world.pools.get((group.region, offer.pool)) for offer in answer.offers]
+    resting = [memory for memory in known if memory is not None and memory.until > world.time]
     if resting:
         until = min(memory.until for memory in resting)
         words = f"no Spot capacity: every pool that fits rests, the next until {moment(until)} ({resting[0].reason})"
         return left_alone(group.id, words, wake=until)
-    wake = world.time + policy.no_saving_pause_seconds
+    return left_alone(group.id, answer.reason, wake=_next_answer(world, group, answer, policy))
+
+
+def _next_answer(world: World, group: Group, answer: PoolsRecommended, policy: GroupsPolicy) -> float:
+    """When asking again may help: the answer is old, or a pool has rested."""
     waking = [m.until for (region, _), m in world.pools.items() if region == group.region and m.until > world.time]
-    return left_alone(group.id, answer.reason, wake=min([wake, *waking]))
+    return min([answer.time + _believed_seconds(answer, policy), *waking])
 
 
 def _base_restored(
@@ -209,7 +277,7 @@ def _base_restored(
     back: Sequence[Prospect],
     policy: GroupsPolicy,
 ) -> Decision:
-    chosen = candidates(back)
+    chosen = alike(back)[0]
     plan = evenly(group, chosen, group.azs, min(surge(wanted, group.desired), policy.batch_max))
     if not plan or group.launch is None:
         return left_alone(group.id, "its on-demand base cannot be filled up without an uneven spread")

@@ -4,6 +4,8 @@ All doomed members of a group that no open swap covers go into one swap. A rescu
 and it insists: another Spot pool first, on-demand if there is none.
 """
 
+from collections.abc import Sequence
+
 from spotward.groups.another_try import with_another_try
 from spotward.groups.birth import Candidate, affordable, evenly, newborn, pools_by_zone, shape, with_another_launch
 from spotward.groups.capacity import surge
@@ -13,11 +15,13 @@ from spotward.groups.policy import GroupPolicy, GroupsPolicy, policy_of
 from spotward.groups.replace import details_of, details_wish, fresh_recommendation, pools_question
 from spotward.groups.scope import in_scope
 from spotward.groups.swap import begun
-from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle
-from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
+from spotward.model.action import RecommendPools
+from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, PoolOffer
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
 from spotward.model.errors import ConfigError
 from spotward.model.event import Event
 from spotward.model.undertaking import SwapCause
+from spotward.model.units import moment
 from spotward.model.world import Doom, World
 
 Doomed = tuple[Candidate, Doom]
@@ -50,6 +54,10 @@ def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decisio
         return _kept(doomed, "EC2 advises to move off it; its group waits for the notice")
     if any(swap.cause is SwapCause.REBALANCE for swap in world.undertakings_of(subject)):
         return NOTHING
+    pause = world.pauses.get(subject)
+    if pause is not None and pause.until > world.time:
+        words = f"EC2 advises to move off it; left alone until {moment(pause.until)}: {pause.reason}"
+        return Decision.joined([_kept(doomed, words), Decision(wakes=(WakeAt(time=pause.until, subject=subject),))])
     return _prepared(world, group, wanted, doomed, SwapCause.REBALANCE, policy)
 
 
@@ -100,6 +108,18 @@ def _prepared(
     return Decision.joined([Decision(verdicts=kept), _rescued(world, group, wanted, details, free, cause, policy)])
 
 
+def _was_refused(world: World, question: RecommendPools) -> bool:
+    """Did ranking the pools fail? Then the time that is left is better spent on an on-demand instance."""
+    wish = world.wishes.get(question.key)
+    return wish is not None and wish.state == "failed"
+
+
+def _elsewhere(offers: Sequence[PoolOffer], candidates: Sequence[Candidate]) -> tuple[PoolOffer, ...]:
+    """Offers of other pools than those that are failing now."""
+    failing = {Pool(instance_type=c.instance.instance_type, az=c.instance.az) for c in candidates}
+    return tuple(offer for offer in offers if offer.pool not in failing)
+
+
 def _rescued(
     world: World,
     group: Group,
@@ -115,11 +135,11 @@ def _rescued(
         alike = alike[: surge(wanted, group.desired)]
     question = pools_question(world, group, alike[0][0].instance, policy)
     answer = fresh_recommendation(world, question, policy)
-    if answer is None:
+    if answer is None and not (cause is SwapCause.INTERRUPTION and _was_refused(world, question)):
         return Decision(wishes=(Wish(action=question, reason=f"what could stand in for {question.instance_type}?"),))
     if group.launch is None:
         return NOTHING
-    offers = affordable(world, group, answer.offers)
+    offers = _elsewhere(affordable(world, group, answer.offers if answer else ()), [c for c, _ in alike])
     if cause is SwapCause.REBALANCE and not offers:
         return _kept(doomed, "EC2 advises to move off it, and no better pool is to be had: it stays until the notice")
     deadlines = [doom.deadline for _, doom in alike if doom.deadline is not None]
@@ -132,7 +152,7 @@ def _rescued(
         candidates=[c for c, _ in alike],
         source=group.launch,
         offers=offers,
-        on_demand_usd_per_hour=answer.on_demand_usd_per_hour,
+        on_demand_usd_per_hour=answer.on_demand_usd_per_hour if answer else None,
         deadline=min(deadlines, default=None),
     )
     zones = pools_by_zone(offers, policy)

@@ -6,7 +6,7 @@ it with a newcomer, and that one is too many.
 
 from spotward.groups.steps import Scene, Steps, with_errand
 from spotward.groups.swap_facts import MEMBERS
-from spotward.model.cloud import Group
+from spotward.model.cloud import Group, Instance, Member
 from spotward.model.undertaking import CloneState, Swap, Verb
 from spotward.model.world import World
 
@@ -18,16 +18,16 @@ def replaced(swap: Swap) -> int:
 
 def retire(steps: Steps, scene: Scene) -> Steps:
     """As many members leave as we owe, each only when the group serves what its owner asked for without it."""
-    world, group, swap = scene.world, scene.group, steps.swap
-    room = _serving_above_the_owners(world, swap, group)
+    swap = steps.swap
+    serving = _serving(swap, scene)
+    room = len(serving) - _owners_desired(swap, scene)
     rescued = replaced(swap) - len(swap.retired) - len(swap.on_errand(Verb.RETIRE)) if swap.urgent else 0
     owed = swap.owed - len(swap.on_errand(Verb.RETIRE))
-    for instance_id in _victims(scene, swap):
+    for instance_id in _victims(swap, scene):
         if owed <= 0:
             break
-        if instance_id in _serving(world, swap, group):
-            doomed = rescued > 0 and instance_id in world.dooms
-            if room <= 0 and not doomed:
+        if instance_id in serving:
+            if room <= 0 and not (rescued > 0 and is_taken(scene.world, instance_id)):
                 continue
             room, rescued = room - 1, rescued - 1
         owed -= 1
@@ -35,42 +35,58 @@ def retire(steps: Steps, scene: Scene) -> Steps:
     return steps.at(swap).again(Verb.RETIRE, "a new member serves in its place")
 
 
-def _serving(world: World, swap: Swap, group: Group) -> set[str]:
-    """Members that carry load now: in service, healthy in the load balancers, and not asked to leave."""
-    unhealthy = world.unhealthy.get(group.id, frozenset())
-    every = world.undertakings_of(group.id)
-    leaving = {i for each in (*every, swap) for i in each.on_errand(Verb.RETIRE)}
-    unproved = {c.id for each in (*every, swap) for c in each.clones if c.state is not CloneState.SERVING}
-    serving = {m.instance_id for m in group.members if m.serving}
-    proved = {c.id for c in swap.clones if c.state is CloneState.SERVING}
-    return (serving - unhealthy - leaving - unproved) | (serving & proved - leaving)
+def may_leave(swap: Swap, scene: Scene, instance_id: str) -> bool:
+    """Is it a member that we may send away now? Its owner may have protected, pinned or parked it since."""
+    member = scene.group.member(instance_id)
+    if member is None or member.leaving or _parked(member):
+        return False
+    instance = scene.world.instances.get(instance_id)
+    return swap.urgent or not (member.protected or (instance is not None and instance.pinned))
 
 
-def _serving_above_the_owners(world: World, swap: Swap, group: Group) -> int:
-    others = sum(each.owed for each in world.undertakings_of(group.id) if each.key != swap.key)
-    return len(_serving(world, swap, group)) - (group.desired - swap.owed - others)
+def _parked(member: Member) -> bool:
+    """In Standby, or on its way there: its owner works on it."""
+    return "Standby" in member.lifecycle_state
 
 
-def _victims(scene: Scene, swap: Swap) -> list[str]:
+def is_taken(world: World, instance_id: str) -> bool:
+    """Does EC2 take it at a deadline, whether we send it away or not?"""
+    doom = world.dooms.get(instance_id)
+    return doom is not None and doom.deadline is not None
+
+
+def _serving(swap: Swap, scene: Scene) -> set[str]:
+    """Members that carry load now: in service, healthy in the load balancers, proved, and not asked to leave."""
+    every = (swap, *scene.others(swap))
+    unhealthy = scene.world.unhealthy.get(scene.group.id, frozenset())
+    leaving = {i for each in every for i in each.on_errand(Verb.RETIRE)}
+    unproved = {c.id for each in every for c in each.clones if c.state is not CloneState.SERVING}
+    return {m.instance_id for m in scene.group.members if m.serving} - unhealthy - leaving - unproved
+
+
+def _owners_desired(swap: Swap, scene: Scene) -> int:
+    """What the group would want without us; a member on its way out by our request is still counted in both."""
+    return scene.group.desired - swap.owed - sum(each.owed for each in scene.others(swap))
+
+
+def _victims(swap: Swap, scene: Scene) -> list[str]:
     """Who may leave, in order: new ones that failed, the members to be replaced, and then what is one too many."""
-    world, group = scene.world, scene.group
-    members = {m.instance_id for m in group.members if not m.leaving} - set(swap.on_errand(Verb.RETIRE))
-    failed = [c.id for c in swap.clones if c.state is CloneState.FAILED and c.id in members]
-    olds = [old.id for old in swap.olds if old.id in members and _may_leave(world, swap, group, old.id)]
-    if failed or olds:
-        return failed + olds
-    return [i for i in _surplus(scene, swap) if i in members]
+    asked = set(swap.on_errand(Verb.RETIRE))
+    failed = [c.id for c in swap.clones if c.state is CloneState.FAILED and _is_member(scene.group, c.id)]
+    olds = [old.id for old in swap.olds if may_leave(swap, scene, old.id)]
+    return [i for i in (failed + olds or _surplus(swap, scene)) if i not in asked]
 
 
-def _may_leave(world: World, swap: Swap, group: Group, instance_id: str) -> bool:
+def _is_member(group: Group, instance_id: str) -> bool:
     member = group.member(instance_id)
-    instance = world.instances.get(instance_id)
-    if swap.urgent:
-        return member is not None
-    return member is not None and not member.protected and not (instance is not None and instance.pinned)
+    return member is not None and not member.leaving and not _parked(member)
 
 
-def _surplus(scene: Scene, swap: Swap) -> list[str]:
+def _is_spare(member: Member | None, instance: Instance) -> bool:
+    return member is not None and not (member.leaving or member.protected or instance.pinned or _parked(member))
+
+
+def _surplus(swap: Swap, scene: Scene) -> list[str]:
     """When an old member left by other hands the group made up for it: the newest such newcomer is one too many.
 
     Only when none appears for long does one of our own leave instead.
@@ -81,10 +97,10 @@ def _surplus(scene: Scene, swap: Swap) -> list[str]:
         if instance.launch_time > swap.born
         and instance.launched_for is None
         and instance.cluster is None
-        and not instance.pinned
+        and _is_spare(scene.group.member(instance.id), instance)
     ]
     if newcomers:
         return [i for _, i in sorted(newcomers, reverse=True)]
-    clones = [c for c in swap.clones if c.state in MEMBERS]
+    clones = [c for c in swap.clones if c.state in MEMBERS and _is_member(scene.group, c.id)]
     patience = max((c.since for c in clones), default=0.0) + scene.policy.in_service_timeout_seconds
     return [c.id for c in reversed(clones)] if scene.world.time > patience else []

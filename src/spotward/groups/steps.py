@@ -18,6 +18,10 @@ class Scene:
     group: Group
     policy: GroupsPolicy
 
+    def others(self, swap: Swap) -> tuple[Swap, ...]:
+        """The other open swaps of the group."""
+        return tuple(each for each in self.world.undertakings_of(self.group.id) if each.key != swap.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -46,6 +50,21 @@ class Steps:
             if errand.verb is verb:
                 steps = steps.wishing(_deed(self.swap, errand), reason)
         return steps
+
+
+def in_flight(world: World, key: str) -> bool:
+    """Was it asked, and is its outcome still to come?"""
+    wish = world.wishes.get(key)
+    return wish is not None and wish.state == "asked"
+
+
+def without_idle_errands(swap: Swap, world: World) -> Swap:
+    """The swap with only those errands that somebody is about.
+
+    One that a guard refused, or that waits out a pause after a failure, is worked out anew from the facts each time;
+    it gets the same key, and so keeps its place in the pause.
+    """
+    return replace(swap, errands=tuple(errand for errand in swap.errands if in_flight(world, errand.key)))
 
 
 def with_errand(swap: Swap, verb: Verb, instance_ids: tuple[str, ...]) -> Swap:

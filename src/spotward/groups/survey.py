@@ -4,10 +4,11 @@ from spotward.groups.focus import group_of
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.scope import in_scope
 from spotward.model.action import FindInstance, ObserveGroup, ObserveRegion
-from spotward.model.cloud import GroupId
-from spotward.model.decision import NOTHING, Decider, Decision, Wish
+from spotward.model.cloud import Group, GroupId, Member
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
 from spotward.model.event import (
     Event,
+    Failed,
     InstanceFound,
     InstanceGone,
     InstanceLaunched,
@@ -16,8 +17,11 @@ from spotward.model.event import (
     Tick,
     Woken,
 )
-from spotward.model.page import Note
+from spotward.model.page import Refusal
 from spotward.model.world import World
+
+FAILURES_TO_BE_SAID = 3
+"""A passing failure (throttling, a broken connection) is said from this time in a row on."""
 
 
 def surveys(policy: GroupsPolicy) -> Decider:
@@ -34,6 +38,8 @@ def surveys(policy: GroupsPolicy) -> Decider:
                 return _after_finding(world, event, policy)
             case Woken():
                 return _after_waking(world, event.subject, policy)
+            case Failed():
+                return _after_failure(world, event)
             case _:
                 return NOTHING
 
@@ -52,20 +58,33 @@ def _after_news(
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
         return _none_of_ours(event.instance_id, subject)
-    if isinstance(event, InterruptionNoticed | RebalanceAdvised) and event.instance_id in world.instances:
+    if known is not None and _is_known(world, known, event):
         return NOTHING
     if any(event.instance_id == clone.id for swap in world.undertakings_of(subject) for clone in swap.clones):
         return NOTHING
     return _look(subject, "news of its members")
 
 
+def _is_known(
+    world: World, group: Group, event: InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised
+) -> bool:
+    """Does the news say no more of the member than we know? The end of a member is told up to three times."""
+    member = group.member(event.instance_id)
+    match event:
+        case InstanceGone():
+            return member is None or member.leaving
+        case InstanceLaunched():
+            return member is not None and member.serving and event.instance_id in world.instances
+        case InterruptionNoticed() | RebalanceAdvised():
+            return event.instance_id in world.instances
+
+
 def _after_finding(world: World, event: InstanceFound, policy: GroupsPolicy) -> Decision:
     instance = event.instance
     if instance is None:
-        text = "EC2 does not know it (any more): nothing to do"
-        return Decision(notes=(Note(subject=event.instance_id, text=text),))
+        return _said(event.instance_id, "EC2 does not know it (any more): nothing to do")
     if instance.group is None:
-        return Decision(notes=(Note(subject=instance.id, text="is in no Auto Scaling group: nothing to do"),))
+        return _said(instance.id, "is in no Auto Scaling group: nothing to do")
     subject = f"{event.region}/{instance.group}"
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
@@ -77,9 +96,26 @@ def _after_waking(world: World, subject: GroupId, policy: GroupsPolicy) -> Decis
     group = world.groups.get(subject)
     if group is None or not in_scope(group, policy) or world.undertakings_of(subject):
         return NOTHING
-    if any(m.lifecycle_state.startswith("Pending") for m in group.members):
+    if arriving(world, group):
         return _look(subject, "are its new members in service?")
     return NOTHING
+
+
+def arriving(world: World, group: Group) -> list[Member]:
+    """Members that are only just coming, or that EC2 has not described yet."""
+    return [
+        m
+        for m in group.members
+        if not m.leaving and (m.lifecycle_state.startswith("Pending") or m.instance_id not in world.instances)
+    ]
+
+
+def _after_failure(world: World, event: Failed) -> Decision:
+    """Whatever fails is said; a hiccup only when it does not pass."""
+    wish = world.wishes.get(event.key)
+    if event.transient and (wish is None or wish.failures < FAILURES_TO_BE_SAID):
+        return NOTHING
+    return Decision(refusals=(Refusal(key=event.key, subject=event.subject, reason=f"{event.code}: {event.reason}"),))
 
 
 def _look(subject: GroupId, reason: str) -> Decision:
@@ -88,5 +124,9 @@ def _look(subject: GroupId, reason: str) -> Decision:
 
 
 def _none_of_ours(instance_id: str, subject: GroupId) -> Decision:
-    text = f"its group {subject} is not opted in: nothing to do"
-    return Decision(notes=(Note(subject=instance_id, text=text),))
+    return _said(instance_id, f"its group {subject} is not opted in: nothing to do")
+
+
+def _said(instance_id: str, text: str) -> Decision:
+    """Said once, however often the news comes."""
+    return Decision(verdicts=(Verdict(subject=instance_id, text=text),))

@@ -7,50 +7,62 @@ same function goes on after a restart, after a failed call, and after somebody e
 When the group is being deleted the new instances are terminated at once: nothing of ours may block the deletion.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
-from spotward.groups.another_try import with_another_try
+from spotward.groups.another_try import too_late, with_another_try
 from spotward.groups.focus import focus
-from spotward.groups.loan import borrowing
-from spotward.groups.obstacle import obstacle
+from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_launches, why_give_up, withdrawn
+from spotward.groups.loan import borrowing, joining
+from spotward.groups.looking import resolving, waiting
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
-from spotward.groups.steps import Scene, Steps, with_errand
-from spotward.groups.swap_facts import UNATTACHED, learn, with_clones, with_trouble
-from spotward.model.action import (
-    LaunchFleet,
-    ObserveGroup,
-    ObserveInstances,
-)
-from spotward.model.cloud import Group, Lifecycle
-from spotward.model.decision import NOTHING, Decider, Decision, GroupPause, WakeAt
+from spotward.groups.scope import in_scope, why_not
+from spotward.groups.steps import Scene, Steps, with_errand, without_idle_errands
+from spotward.groups.swap_facts import UNATTACHED, learn
+from spotward.model.action import LaunchFleet
+from spotward.model.cloud import GroupId, Lifecycle
+from spotward.model.decision import NOTHING, Decider, Decision, GroupPause, WakeAt, Wish
 from spotward.model.event import Event
 from spotward.model.page import Note
 from spotward.model.undertaking import Clone, CloneState, Launch, Swap, SwapCause, Verb
-from spotward.model.units import counted, listed, moment, span
+from spotward.model.units import counted, listed, moment
 from spotward.model.world import Pause, World
 
 ATTACH_MAX = 20
 """AttachInstances takes no more instances than this in one call (its API reference)."""
-
-TERMINATE_MAX = 500
-"""TerminateInstances is asked for no more instances than this in one call."""
 
 
 def swaps(policy: GroupsPolicy) -> Decider:
     """The decider that carries open swaps on."""
 
     def decide(world: World, event: Event) -> Decision:
-        every = (swap for subject in focus(world, event) for swap in world.undertakings_of(subject))
-        return Decision.joined(_decided(world, swap, event, policy) for swap in every)
+        return Decision.joined(_carried_on(world, subject, event, policy) for subject in focus(world, event))
 
     return decide
 
 
-def _decided(world: World, before: Swap, event: Event, policy: GroupsPolicy) -> Decision:
-    steps = advance(world, learn(before, world, event), policy)
-    if steps.swap == before and not steps.wishes and not steps.wakes:
+def _carried_on(world: World, subject: GroupId, event: Event, policy: GroupsPolicy) -> Decision:
+    """Every open swap of a group learns first; then each goes on in turn, and sees what those before it have begun.
+
+    The urgent go first. Were each to look at the group as it was, two would spend the same spare member.
+    """
+    before = world.undertakings_of(subject)
+    if not before:
+        return NOTHING
+    learned = learn(before, world, event)
+    for swap in learned:
+        world = world.with_undertaking(swap)
+    decisions = []
+    for swap in sorted(learned, key=lambda each: not each.urgent):
+        steps = advance(world, swap, policy)
+        world = world.with_undertaking(steps.swap)
+        decisions.append(_decision(world, before, steps, policy))
+    return Decision.joined(decisions)
+
+
+def _decision(world: World, before: tuple[Swap, ...], steps: Steps, policy: GroupsPolicy) -> Decision:
+    if steps.swap in before and not steps.wishes and not steps.wakes:
         return NOTHING
     if steps.swap.ended is None:
         return Decision(undertakings=(steps.swap,), wishes=steps.wishes, wakes=steps.wakes)
@@ -59,7 +71,7 @@ def _decided(world: World, before: Swap, event: Event, policy: GroupsPolicy) -> 
         wishes=steps.wishes,
         wakes=(*steps.wakes, WakeAt(time=world.time, subject=steps.swap.group_id)),
         notes=(Note(subject=steps.swap.group_id, text=steps.swap.ended),),
-        pauses=(_pause_after(world, steps.swap, policy),),
+        pauses=_pause_after(world, steps.swap, policy),
     )
 
 
@@ -71,27 +83,22 @@ def begun(world: World, swap: Swap, policy: GroupsPolicy) -> Decision:
 
 def advance(world: World, swap: Swap, policy: GroupsPolicy) -> Steps:
     """All that the facts call for now."""
-    steps = Steps(swap)
-    if "instances" in swap.in_doubt:
-        steps = _look_at_instances(steps, "what was asked before a break may have been done")
-    if "group" in swap.in_doubt:
-        steps = _look_at_group(steps, "what was asked before a break may have been done", health=False)
     if swap.in_doubt:
-        return steps
+        return resolving(Steps(swap), world, policy)
+    steps = Steps(without_idle_errands(swap, world))
     group = world.groups.get(swap.group_id)
-    given_up = _why_give_up(group)
-    if group is None or given_up is not None:
-        return _give_up(steps, world, given_up or "the group is gone")
+    hopeless = why_give_up(group)
+    if group is None or hopeless is not None:
+        return give_up(steps, world, hopeless or "the group is gone", policy)
     scene = Scene(world=world, group=group, policy=policy)
     stages: tuple[Callable[[Steps, Scene], Steps], ...] = (
         _launch,
-        _expire,
+        expire,
         _borrow,
-        _await_running,
         _attach,
-        _await_serving,
         retire,
-        _dispose,
+        _look,
+        dispose,
         _end,
     )
     for stage in stages:
@@ -99,73 +106,12 @@ def advance(world: World, swap: Swap, policy: GroupsPolicy) -> Steps:
     return steps
 
 
-# ---- giving up -----------------------------------------------------------------------------------------------------
-
-
-def _why_give_up(group: Group | None) -> str | None:
-    """Why the swap can come to nothing any more."""
-    if group is None:
-        return "the group is gone"
-    if group.status is not None or group.max_size == 0:
-        return obstacle(group)
-    return None
-
-
-def _give_up(steps: Steps, world: World, reason: str) -> Steps:
-    """Terminate what is ours and in no group, and end. Members go with their group."""
-    swap = steps.swap
-    unknown = [launch for launch in swap.launches if not launch.answered and launch.key in world.wishes]
-    loose = [c.id for c in swap.clones if c.state in (*UNATTACHED, CloneState.FAILED)]
-    steps = _terminate(steps, loose, f"{reason}: nothing of ours may block its deletion")
-    if loose or unknown or steps.swap.on_errand(Verb.TERMINATE):
-        return steps.at(replace(steps.swap, abandoned=reason))
-    words = f"given up: {reason}; {counted(len(swap.clones), 'new instance')} terminated"
-    return steps.at(replace(steps.swap, abandoned=reason, ended=words, ended_time=world.time))
-
-
-def _terminate(steps: Steps, instance_ids: Iterable[str], reason: str) -> Steps:
-    swap = steps.swap
-    fresh = tuple(i for i in instance_ids if i not in swap.on_errand(Verb.TERMINATE))[:TERMINATE_MAX]
-    if fresh:
-        steps = steps.at(with_errand(swap, Verb.TERMINATE, fresh))
-    return steps.again(Verb.TERMINATE, reason)
-
-
-# ---- looking -------------------------------------------------------------------------------------------------------
-
-
-def _look_at_instances(steps: Steps, reason: str) -> Steps:
-    swap = steps.swap
-    ids = tuple(c.id for c in swap.clones if c.state in UNATTACHED)
-    launches = tuple(launch.key for launch in swap.launches if not launch.answered)
-    question = ObserveInstances(
-        region=swap.region,
-        group=swap.group,
-        key=f"{swap.key} look",
-        instance_ids=ids,
-        launches=launches if swap.in_doubt else (),
-    )
-    return steps.wishing(question, reason)
-
-
-def _look_at_group(steps: Steps, reason: str, *, health: bool) -> Steps:
-    swap = steps.swap
-    return steps.wishing(ObserveGroup(region=swap.region, group=swap.group, health=health), reason)
-
-
-def _looking(steps: Steps, scene: Scene, look: Callable[[Steps], Steps]) -> Steps:
-    """Look if it is time to, and wake for the next look."""
-    time = scene.world.time
-    if time >= steps.swap.look_time:
-        steps = look(steps)
-        steps = steps.at(replace(steps.swap, look_time=time + scene.policy.look_seconds))
-    return steps.waking(steps.swap.look_time)
-
-
 # ---- stages --------------------------------------------------------------------------------------------------------
 
 
 def _launch(steps: Steps, scene: Scene) -> Steps:
+    if _launches_no_more(steps.swap, scene):
+        return _given_back(withdrawn(steps, scene.world), scene)
     swap = with_another_try(steps.swap, scene.world, scene.group, scene.policy)
     steps = steps.at(swap)
     for launch in swap.launches:
@@ -174,9 +120,16 @@ def _launch(steps: Steps, scene: Scene) -> Steps:
     return steps
 
 
-def _borrow(steps: Steps, scene: Scene) -> Steps:
-    """Make room while the new instances boot, so that it costs no time."""
-    return replace(steps, wishes=steps.wishes + borrowing(steps.swap, scene.group))
+def _launches_no_more(swap: Swap, scene: Scene) -> bool:
+    return not in_scope(scene.group, scene.policy) or too_late(swap, scene.world, scene.policy)
+
+
+def _given_back(steps: Steps, scene: Scene) -> Steps:
+    """When its owner took the group back, what has not joined goes, and what is owed is paid."""
+    if in_scope(scene.group, scene.policy):
+        return steps
+    outside = [c.id for c in steps.swap.clones if c.state in UNATTACHED]
+    return given_up(steps, scene, outside, why_not(scene.group, scene.policy))
 
 
 def _fleet(swap: Swap, launch: Launch) -> LaunchFleet:
@@ -208,62 +161,41 @@ def _why(swap: Swap, launch: Launch) -> str:
     return f"{cause}; {launch.count} {launch.lifecycle} in {launch.az} from {counted(len(launch.pools), 'pool')}"
 
 
-def _expire(steps: Steps, scene: Scene) -> Steps:
-    """New instances that take too long are given up."""
-    limits = {
-        CloneState.LAUNCHED: scene.policy.running_timeout_seconds,
-        CloneState.JOINED: scene.policy.in_service_timeout_seconds + scene.group.grace_seconds,
-    }
-    late = {c.id: c for c in steps.swap.clones if c.state in limits and scene.world.time - c.since > limits[c.state]}
-    for clone in late.values():
-        words = "run" if clone.state is CloneState.LAUNCHED else "come into service"
-        trouble = f"{clone.id} did not {words} within {span(limits[clone.state])}"
-        steps = steps.at(with_trouble(steps.swap, trouble))
-    return steps.at(with_clones(steps.swap, dict.fromkeys(late, CloneState.FAILED), scene.world.time))
+def _borrow(steps: Steps, scene: Scene) -> Steps:
+    """Make room while the new instances boot, so that it costs no time."""
+    return replace(steps, wishes=steps.wishes + _to_borrow(steps.swap, scene))
 
 
-def _await_running(steps: Steps, scene: Scene) -> Steps:
-    if not any(c.state is CloneState.LAUNCHED for c in steps.swap.clones):
-        return steps
-    return _looking(steps, scene, lambda s: _look_at_instances(s, "do the new instances run?"))
+def _to_borrow(swap: Swap, scene: Scene) -> tuple[Wish, ...]:
+    return borrowing(scene.group, (swap, *scene.others(swap))) if joining(swap) else ()
 
 
 def _attach(steps: Steps, scene: Scene) -> Steps:
     swap = steps.swap
     fresh = [c for c in swap.clones if c.state is CloneState.RUNNING and c.id not in swap.on_errand(Verb.ATTACH)]
-    if fresh and not borrowing(swap, scene.group) and not _waits_for_others(swap, fresh, scene):
+    patience = _waits_for_others(swap, fresh, scene)
+    if patience is not None:
+        steps = steps.waking(patience)
+    elif not _to_borrow(swap, scene):
         for start in range(0, len(fresh), ATTACH_MAX):
-            chunk = tuple(c.id for c in fresh[start : start + ATTACH_MAX])
-            swap = replace(with_errand(swap, Verb.ATTACH, chunk), look_time=scene.world.time)
+            swap = with_errand(swap, Verb.ATTACH, tuple(c.id for c in fresh[start : start + ATTACH_MAX]))
     return steps.at(swap).again(Verb.ATTACH, "the new instances run; they join before any old one leaves")
 
 
-def _waits_for_others(swap: Swap, running: list[Clone], scene: Scene) -> bool:
-    """One call attaches twenty, so those that run wait for the rest of the batch, but not for a straggler."""
-    if swap.urgent or len(running) >= ATTACH_MAX:
-        return False
-    waited = scene.world.time - min(c.since for c in running)
-    others = any(not launch.answered for launch in swap.launches) or any(
-        c.state is CloneState.LAUNCHED for c in swap.clones
-    )
-    return others and waited < scene.policy.straggler_seconds
+def _waits_for_others(swap: Swap, running: list[Clone], scene: Scene) -> float | None:
+    """Until when those that run wait for the rest of the batch, for one call attaches twenty. None: not any longer."""
+    if not running or swap.urgent or len(running) >= ATTACH_MAX:
+        return None
+    until = min(c.since for c in running) + scene.policy.straggler_seconds
+    unanswered = any(not launch.answered for launch in swap.launches)
+    others = unanswered or any(c.state is CloneState.LAUNCHED for c in swap.clones)
+    return until if others and scene.world.time < until else None
 
 
-def _await_serving(steps: Steps, scene: Scene) -> Steps:
+def _look(steps: Steps, scene: Scene) -> Steps:
     swap = steps.swap
-    surplus_waits = swap.owed > 0 and not swap.on_errand(Verb.RETIRE)
-    if not any(c.state is CloneState.JOINED for c in swap.clones) and not surplus_waits:
-        return steps
-    health = bool(scene.group.target_groups or scene.group.load_balancers)
-    return _looking(
-        steps, scene, lambda s: _look_at_group(s, "are the new members in service and healthy?", health=health)
-    )
-
-
-def _dispose(steps: Steps, scene: Scene) -> Steps:
-    """New instances that were given up before they joined are terminated."""
-    loose = [c.id for c in steps.swap.clones if c.state is CloneState.FAILED and scene.group.member(c.id) is None]
-    return _terminate(steps, loose, "it never came into service")
+    lost = _launches_no_more(swap, scene) and bool(lost_launches(swap, scene.world))
+    return waiting(steps, scene, lost=lost)
 
 
 def _end(steps: Steps, scene: Scene) -> Steps:
@@ -276,7 +208,16 @@ def _end(steps: Steps, scene: Scene) -> Steps:
         or swap.owed
     ):
         return steps
+    if swap.deadline is not None and _must_hold_out(swap, scene):
+        return steps.waking(swap.deadline)
     return steps.at(replace(swap, ended=_summary(swap), ended_time=scene.world.time))
+
+
+def _must_hold_out(swap: Swap, scene: Scene) -> bool:
+    """A rescue that found no capacity anywhere stays open until the deadline: begun anew it would only ask again."""
+    if swap.cause is not SwapCause.INTERRUPTION or too_late(swap, scene.world, scene.policy):
+        return False
+    return any((member := scene.group.member(old.id)) is not None and not member.leaving for old in swap.olds)
 
 
 def _summary(swap: Swap) -> str:
@@ -287,17 +228,23 @@ def _summary(swap: Swap) -> str:
     return words + trouble
 
 
-def _pause_after(world: World, swap: Swap, policy: GroupsPolicy) -> GroupPause:
+# ---- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def _pause_after(world: World, swap: Swap, policy: GroupsPolicy) -> tuple[GroupPause, ...]:
     """A group whose swap came to nothing for a reason that no other pool can help rests, longer each time."""
-    if replaced(swap) or swap.urgent or swap.abandoned or _only_pools_ran_dry(swap):
-        return GroupPause(subject=swap.group_id, pause=None)
+    if replaced(swap):
+        return (GroupPause(subject=swap.group_id, pause=None),)
+    if swap.cause is SwapCause.INTERRUPTION or swap.abandoned or _only_pools_ran_dry(swap):
+        return ()
     known = world.pauses.get(swap.group_id)
     failures = known.failures + 1 if known else 1
     seconds = min(policy.pause_first_seconds * 2 ** (failures - 1), policy.pause_seconds_max)
     reason = listed(swap.trouble, most=3) or "its last swap replaced nobody"
-    return GroupPause(subject=swap.group_id, pause=Pause(until=world.time + seconds, failures=failures, reason=reason))
+    pause = Pause(until=world.time + seconds, failures=failures, reason=reason)
+    return (GroupPause(subject=swap.group_id, pause=pause),)
 
 
 def _only_pools_ran_dry(swap: Swap) -> bool:
-    """Every trouble names a pool, and pools rest by themselves."""
-    return bool(swap.trouble) and all(" in " in words and "/" in words for words in swap.trouble)
+    """Nothing was made, and only because pools have no capacity: they rest by themselves."""
+    return not swap.clones and bool(swap.launches) and all(launch.dry for launch in swap.launches)

@@ -1,13 +1,13 @@
-"""What an event tells a swap. Facts only: what follows from them is worked out in `spotward.groups.swap`.
+"""What an event tells the open swaps of a group. Facts only: what follows from them is worked out in `swap`.
 
-The hard part is the debt. Attaching an instance raises the group's desired capacity, retiring a member lowers it;
-`owed` is by how much it stands above what its owner set. When somebody else changes it meanwhile there are two
-readings, a new absolute value or a relative step, and AWS does not tell which. Capacity first: a lowering is taken to
-have paid our debt, so that we never lower it a second time; a raising is taken as a relative step.
+All swaps of a group learn together, because they share its desired capacity (`debt`).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from spotward.groups.debt import Unheard, settled
+from spotward.groups.loan import is_loan_key
 from spotward.model.cloud import Group, Instance
 from spotward.model.event import (
     Done,
@@ -17,42 +17,43 @@ from spotward.model.event import (
     GroupObserved,
     InstanceLaunched,
     InstancesObserved,
+    PoolFailure,
     RegionObserved,
     Restarted,
 )
-from spotward.model.undertaking import Clone, CloneState, Launch, Swap, Verb
-from spotward.model.world import World
-
-SETTLING_SECONDS = 60.0
-"""For so long after a launch or an attach AWS may not show it yet (its answers are eventually consistent)."""
+from spotward.model.undertaking import Clone, CloneState, Errand, Launch, Swap, Verb
+from spotward.model.world import CAPACITY_CODES, SETTLING_SECONDS, World
 
 UNATTACHED = (CloneState.LAUNCHED, CloneState.RUNNING)
 MEMBERS = (CloneState.JOINED, CloneState.SERVING)
 LIVE_STATES = ("pending", "running")
 
+THE_GROUP, THE_INSTANCES = "group", "instances"
+"""What may be in doubt."""
 
-def learn(swap: Swap, world: World, event: Event) -> Swap:
-    """The swap with what the event tells of it. `world` knows the event already."""
+
+def learn(swaps: Sequence[Swap], world: World, event: Event) -> tuple[Swap, ...]:
+    """All open swaps of one group with what the event tells of them. `world` knows the event already."""
     match event:
-        case Restarted():
-            return replace(swap, in_doubt=("group", "instances"))
-        case FleetAnswered():
-            return _learn_fleet(swap, event)
-        case InstancesObserved():
-            return _learn_instances(swap, event)
         case GroupObserved() | RegionObserved():
-            group = world.groups.get(swap.group_id)
-            if group is None or world.stale(swap.group_id, event.as_of):
-                return swap
-            return _learn_group(swap, world, group, event)
+            return _learn_sight(swaps, world, event)
+        case Restarted():
+            return tuple(in_doubt(swap, event.time, THE_GROUP, THE_INSTANCES) for swap in swaps)
+        case FleetAnswered():
+            return tuple(_learn_fleet(swap, event) for swap in swaps)
+        case InstancesObserved():
+            return tuple(_learn_instances(swap, event) for swap in swaps)
+        case InstanceLaunched():
+            return tuple(_learn_running(swap, event) for swap in swaps)
         case Done():
-            return _learn_deed(swap, world, event)
+            return tuple(_learn_deed(swap, world, event) for swap in swaps)
         case Failed():
-            return _learn_failure(swap, event)
-        case InstanceLaunched() if any(clone.id == event.instance_id for clone in swap.clones):
-            return replace(swap, look_time=event.time)
+            return tuple(_learn_failure(swap, event) for swap in swaps)
         case _:
-            return swap
+            return tuple(swaps)
+
+
+# ---- what is told ----------------------------------------------------------------------------------------------------
 
 
 def with_trouble(swap: Swap, words: str) -> Swap:
@@ -60,7 +61,7 @@ def with_trouble(swap: Swap, words: str) -> Swap:
     return swap if words in swap.trouble else replace(swap, trouble=(*swap.trouble, words))
 
 
-def with_clones(swap: Swap, states: dict[str, CloneState], time: float) -> Swap:
+def with_clones(swap: Swap, states: Mapping[str, CloneState], time: float) -> Swap:
     """The swap with clones in new states."""
     return replace(
         swap,
@@ -76,52 +77,82 @@ def with_launch(swap: Swap, launch: Launch) -> Swap:
     return replace(swap, launches=tuple(launch if each.key == launch.key else each for each in swap.launches))
 
 
+def look_key(swap: Swap) -> str:
+    """Key of the question how its new instances stand."""
+    return f"{swap.key} look"
+
+
+def in_doubt(swap: Swap, time: float, *what: str) -> Swap:
+    """The swap with more that must be looked at, at once, before it goes on."""
+    every = tuple(dict.fromkeys((*swap.in_doubt, *what)))
+    return replace(swap, in_doubt=every, look_time=min(swap.look_time, time))
+
+
+def _sure_of(swap: Swap, what: str) -> Swap:
+    return replace(swap, in_doubt=tuple(each for each in swap.in_doubt if each != what))
+
+
+def _with_answer(swap: Swap, launch: Launch, clones: Iterable[Clone]) -> Swap:
+    """The swap with what a launch made."""
+    known = {clone.id for clone in swap.clones}
+    made = tuple(clone for clone in clones)
+    fresh = tuple(clone for clone in made if clone.id not in known)
+    swap = with_launch(swap, replace(launch, answered=True, got=len(made)))
+    return replace(swap, clones=swap.clones + fresh)
+
+
+# ---- instances outside the group ----------------------------------------------------------------------------------
+
+
 def _learn_fleet(swap: Swap, event: FleetAnswered) -> Swap:
     launch = next((each for each in swap.launches if each.key == event.key), None)
     if launch is None or launch.answered:
         return swap
-    known = {clone.id for clone in swap.clones}
-    clones = tuple(
-        Clone(
-            id=made.id,
-            launch=launch.key,
-            instance_type=made.instance_type,
-            az=made.az,
-            lifecycle=made.lifecycle,
-            since=event.time,
-        )
-        for made in event.instances
-        if made.id not in known
+    short = launch.count > len(event.instances)
+    launch = replace(launch, dry=short and _only_for_want_of_capacity(event.failures))
+    swap = _with_answer(
+        swap,
+        launch,
+        (
+            Clone(
+                id=made.id,
+                launch=launch.key,
+                instance_type=made.instance_type,
+                az=made.az,
+                lifecycle=made.lifecycle,
+                since=event.time,
+            )
+            for made in event.instances
+        ),
     )
-    swap = with_launch(swap, replace(launch, answered=True, got=len(event.instances)))
-    swap = replace(swap, clones=swap.clones + clones)
-    if launch.count > len(event.instances):
-        for failure in event.failures:
-            where = f" in {failure.pool}" if failure.pool else ""
-            swap = with_trouble(swap, f"{failure.code}{where}")
+    for failure in event.failures if short else ():
+        where = f" in {failure.pool}" if failure.pool else ""
+        swap = with_trouble(swap, f"{failure.code}{where}")
     return swap
 
 
+def _only_for_want_of_capacity(failures: Sequence[PoolFailure]) -> bool:
+    return bool(failures) and all(f.pool is not None and f.code in CAPACITY_CODES for f in failures)
+
+
 def _learn_instances(swap: Swap, event: InstancesObserved) -> Swap:
-    if event.group_id != swap.group_id:
+    if event.key != look_key(swap):
         return swap
     swap = _adopt(swap, event)
     seen = {instance.id: instance for instance in event.instances}
-    states: dict[str, CloneState] = {}
-    for clone in swap.clones:
-        if clone.state in UNATTACHED:
-            states[clone.id] = _unattached_state(clone, seen.get(clone.id), event)
-    rest = tuple(doubt for doubt in swap.in_doubt if doubt != "instances")
-    return replace(with_clones(swap, states, event.time), in_doubt=rest)
+    outside = (*UNATTACHED, CloneState.FAILED)
+    states = {c.id: _state_outside(c, seen.get(c.id), event) for c in swap.clones if c.state in outside}
+    return _sure_of(with_clones(swap, states, event.time), THE_INSTANCES)
 
 
-def _unattached_state(clone: Clone, instance: Instance | None, event: InstancesObserved) -> CloneState:
+def _state_outside(clone: Clone, instance: Instance | None, event: InstancesObserved) -> CloneState:
     if instance is None:
         lost = clone.id in event.missing and event.time - clone.since > SETTLING_SECONDS
         return CloneState.GONE if lost else clone.state
     if instance.state not in LIVE_STATES:
         return CloneState.GONE
-    return CloneState.RUNNING if instance.state == "running" else clone.state
+    runs = instance.state == "running" and clone.state is CloneState.LAUNCHED
+    return CloneState.RUNNING if runs else clone.state
 
 
 def _adopt(swap: Swap, event: InstancesObserved) -> Swap:
@@ -130,75 +161,96 @@ def _adopt(swap: Swap, event: InstancesObserved) -> Swap:
         made = [i for i in event.instances if i.launched_for == launch.key and i.state in LIVE_STATES]
         if launch.answered or not made:
             continue
-        clones = tuple(
-            Clone(
-                id=i.id,
-                launch=launch.key,
-                instance_type=i.instance_type,
-                az=i.az,
-                lifecycle=i.lifecycle,
-                since=event.time,
-            )
-            for i in made
+        swap = _with_answer(
+            swap,
+            launch,
+            (
+                Clone(
+                    id=i.id,
+                    launch=launch.key,
+                    instance_type=i.instance_type,
+                    az=i.az,
+                    lifecycle=i.lifecycle,
+                    since=event.time,
+                )
+                for i in made
+            ),
         )
-        swap = with_launch(swap, replace(launch, answered=True, got=len(made)))
-        swap = replace(swap, clones=swap.clones + clones)
     return swap
 
 
-def _learn_group(swap: Swap, world: World, group: Group, event: GroupObserved | RegionObserved) -> Swap:
+def _learn_running(swap: Swap, event: InstanceLaunched) -> Swap:
+    """EC2 tells by itself that an instance runs; then nobody need ask."""
+    booting = any(clone.id == event.instance_id and clone.state is CloneState.LAUNCHED for clone in swap.clones)
+    return with_clones(swap, {event.instance_id: CloneState.RUNNING}, event.time) if booting else swap
+
+
+# ---- the group -------------------------------------------------------------------------------------------------------
+
+
+def _learn_sight(swaps: Sequence[Swap], world: World, event: GroupObserved | RegionObserved) -> tuple[Swap, ...]:
+    """What a sight of the group tells; one that may be older than our last deed tells nothing."""
+    group = _seen(event, swaps[0].group_id)
+    if group is None:
+        return tuple(_sure_of(swap, THE_GROUP) for swap in swaps)
+    if world.stale(group, event.as_of):
+        too_early = event.as_of < world.touched.get(group.id, event.as_of)
+        return tuple(in_doubt(s, event.time) if too_early and THE_GROUP in s.in_doubt else s for s in swaps)
+    states = {swap.key: _states_in(group, swap, world, event) for swap in swaps}
+    unheard = {swap.key: _unheard(group, swap, states[swap.key]) for swap in swaps}
+    swaps = tuple(with_clones(swap, states[swap.key], event.time) for swap in swaps)
+    return tuple(
+        _sure_of(replace(swap, errands=_without(swap, unheard[swap.key].left)), THE_GROUP)
+        for swap in settled(swaps, group, unheard)
+    )
+
+
+def _seen(event: GroupObserved | RegionObserved, subject: str) -> Group | None:
+    if isinstance(event, GroupObserved):
+        return event.group
+    return next((group for group in event.groups if group.id == subject), None)
+
+
+def _states_in(group: Group, swap: Swap, world: World, event: GroupObserved | RegionObserved) -> dict[str, CloneState]:
+    """How its new instances stand as members."""
     unhealthy = world.unhealthy.get(swap.group_id, frozenset())
     health_known = not (group.target_groups or group.load_balancers) or (
         isinstance(event, GroupObserved) and event.unhealthy is not None
     )
     states: dict[str, CloneState] = {}
-    found = 0
     for clone in swap.clones:
         member = group.member(clone.id)
-        if clone.state in UNATTACHED and member is not None and not member.leaving:
-            states[clone.id] = CloneState.JOINED
-            found += 1
+        if clone.state in UNATTACHED and member is not None:
+            states[clone.id] = CloneState.GONE if member.leaving else CloneState.JOINED
         elif clone.state in MEMBERS and (member is None or member.leaving):
             if member is not None or event.time - clone.since > SETTLING_SECONDS:
                 states[clone.id] = CloneState.GONE
+        elif clone.state is CloneState.FAILED and member is not None and member.leaving:
+            states[clone.id] = CloneState.GONE
         elif clone.state is CloneState.JOINED and member is not None and member.serving and health_known:
             states[clone.id] = CloneState.JOINED if clone.id in unhealthy else CloneState.SERVING
-    swap = with_clones(swap, states, event.time)
+    return states
+
+
+def _unheard(group: Group, swap: Swap, states: Mapping[str, CloneState]) -> Unheard:
+    joined = sum(c.state in UNATTACHED and group.member(c.id) is not None for c in swap.clones if c.id in states)
     left = tuple(i for i in swap.on_errand(Verb.RETIRE) if (m := group.member(i)) is None or m.leaving)
-    return _settle(swap, group, found=found, left=left)
+    return Unheard(joined=joined, left=left)
 
 
-def _settle(swap: Swap, group: Group, *, found: int, left: tuple[str, ...]) -> Swap:
-    """Bring the debt forward over a change of the desired capacity that we did not hear of as an outcome.
+def _without(swap: Swap, left: Iterable[str]) -> tuple[Errand, ...]:
+    return tuple(errand for errand in swap.errands if not set(errand.instance_ids) & set(left))
 
-    found: clones seen as members whose attaching was never acknowledged; left: members whose retiring was not, and
-    that are gone.
-    """
-    change = group.desired - swap.desired_seen - found
-    paid = min(len(left), max(0, -change))
-    change += paid
-    owed = swap.owed + found - paid
-    if change < 0:
-        swap = with_trouble(swap, f"its desired capacity was lowered by others, to {group.desired}")
-        owed = max(0, owed + change)
-    return replace(
-        swap,
-        owed=max(0, owed),
-        desired_seen=group.desired,
-        retired=swap.retired + left[:paid],
-        errands=()
-        if "group" in swap.in_doubt
-        else tuple(e for e in swap.errands if not set(e.instance_ids) & set(left)),
-        in_doubt=tuple(doubt for doubt in swap.in_doubt if doubt != "group"),
-    )
+
+# ---- outcomes of deeds ---------------------------------------------------------------------------------------------
 
 
 def _learn_deed(swap: Swap, world: World, event: Done) -> Swap:
-    if event.subject != swap.group_id:
-        return swap
     group = world.groups.get(swap.group_id)
     if group is not None:
         swap = replace(swap, desired_seen=group.desired)
+    if swap.in_doubt:
+        swap = in_doubt(swap, event.time)
     errand = next((each for each in swap.errands if each.key == event.key), None)
     if errand is None:
         return swap
@@ -213,13 +265,15 @@ def _learn_deed(swap: Swap, world: World, event: Done) -> Swap:
 
 
 def _learn_failure(swap: Swap, event: Failed) -> Swap:
-    if event.subject != swap.group_id or not event.key.startswith(swap.key):
-        return swap
+    """What failed may have been done all the same: an errand stays until a look has told, so that it is recognised."""
     launch = next((each for each in swap.launches if each.key == event.key), None)
-    swap = with_trouble(swap, event.reason)
-    if launch is None:
-        rest = tuple(errand for errand in swap.errands if errand.key != event.key)
-        return replace(swap, in_doubt=("group", "instances"), errands=rest)
-    if event.outcome_unknown:
-        return replace(swap, in_doubt=("instances",))
-    return swap if event.transient else with_launch(swap, replace(launch, answered=True))
+    if launch is not None and not launch.answered:
+        swap = with_trouble(swap, event.reason)
+        if event.outcome_unknown:
+            return in_doubt(swap, event.time, THE_INSTANCES)
+        return swap if event.transient else with_launch(swap, replace(launch, answered=True))
+    if any(errand.key == event.key for errand in swap.errands):
+        return in_doubt(with_trouble(swap, event.reason), event.time, THE_GROUP, THE_INSTANCES)
+    if is_loan_key(event.key, swap.group_id):
+        return in_doubt(with_trouble(swap, event.reason), event.time, THE_GROUP)
+    return swap

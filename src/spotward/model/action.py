@@ -112,7 +112,15 @@ class RecommendPools:
 
     @property
     def key(self) -> str:
-        return f"recommend {self.instance_type} for {self.subject}"
+        """Names all that the owner's tags have a say in, so that a changed tag is a new question."""
+        words = [f"recommend {self.instance_type} ({self.product}) for {self.subject}"]
+        if self.allowed_types:
+            words.append(f"among {' '.join(self.allowed_types)}")
+        if self.denied_types:
+            words.append(f"without {' '.join(self.denied_types)}")
+        if self.burstable_for_fixed:
+            words.append("burstable too")
+        return " ".join(words)
 
     @property
     def subject(self) -> str:

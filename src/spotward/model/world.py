@@ -61,6 +61,12 @@ usually stays gone for minutes to hours, and each try costs a call."""
 POOL_PAUSE_SECONDS_MAX = 4 * 3600.0
 """The pause grows no further than this, so that a pool that recovered is found again the same day."""
 
+SETTLING_SECONDS = 60.0
+"""For so long after a deed AWS may not show what it did: its answers are eventually consistent."""
+
+GROUP_DEEDS = (AttachInstances, RetireMember, SetMaxSize, SuspendProcesses, ResumeProcesses, TagGroup, UntagGroup)
+"""Deeds that change the group as AWS shows it. A launch and a termination are about instances outside it."""
+
 POOL_FORGET_SECONDS = 24 * 3600.0
 """After so long without trouble a pool starts again with a clean slate."""
 
@@ -191,10 +197,15 @@ class World:
         return replace(self, pauses=pauses)
 
     def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> World:
-        """A pool failed us: it rests, longer each time."""
+        """A pool failed us: it rests, longer each time.
+
+        What it does while it rests is still the same failure, so that a storm of notices from one pool counts once.
+        """
         known = self.pools.get((region, pool))
-        fresh = known is None or self.time - known.last_time > POOL_FORGET_SECONDS
-        failures = 1 if fresh or known is None else known.failures + 1
+        if known is None or self.time - known.last_time > POOL_FORGET_SECONDS:
+            failures = 1
+        else:
+            failures = known.failures + (self.time >= known.until)
         pause = min(POOL_PAUSE_FIRST_SECONDS * 2 ** (failures - 1), POOL_PAUSE_SECONDS_MAX)
         memory = PoolMemory(failures=failures, until=self.time + pause, last_time=self.time, reason=reason)
         return replace(self, pools=self.pools.insert((region, pool), memory))
@@ -220,10 +231,7 @@ class World:
             case InterruptionNoticed():
                 return world._after_interruption(event)
             case RebalanceAdvised():
-                if event.instance_id in world.dooms:
-                    return world
-                doom = Doom(time=event.time, deadline=None)
-                return replace(world, dooms=world.dooms.insert(event.instance_id, doom))
+                return world._after_advice(event)
             case FleetAnswered():
                 return world._after_fleet(event)._answered(event.key)
             case Done():
@@ -284,17 +292,32 @@ class World:
         touched = self.touched.insert(event.subject, event.time)
         return replace(self, groups=self.groups.insert(event.subject, changed), touched=touched)
 
-    def stale(self, subject: GroupId, as_of: float) -> bool:
-        """May a deed of ours have changed the group since it was looked at?"""
-        return as_of < self.touched.get(subject, as_of) or any(
-            wish.state == "asked" and wish.action is not None and wish.action.mutates and wish.action.subject == subject
+    def stale(self, seen: Group, as_of: float) -> bool:
+        """May what was seen of a group be older than a deed of ours on it?
+
+        It is when it was begun before the deed's outcome was known, while a deed is under way, and when it does not
+        show yet what an acknowledged deed did (AWS's answers are eventually consistent).
+        """
+        touched = self.touched.get(seen.id)
+        if touched is None:
+            return self._changing(seen.id)
+        if as_of < touched or self._changing(seen.id):
+            return True
+        return self.time - touched <= SETTLING_SECONDS and any(
+            u.contradicted_by(seen) for u in self.undertakings_of(seen.id)
+        )
+
+    def _changing(self, subject: GroupId) -> bool:
+        """Is a deed under way that changes the group itself?"""
+        return any(
+            wish.state == "asked" and isinstance(wish.action, GROUP_DEEDS) and wish.action.subject == subject
             for wish in self.wishes.values()
         )
 
     def _after_region(self, event: RegionObserved) -> World:
         world = replace(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
-            if not world.stale(group.id, event.as_of):
+            if not world.stale(group, event.as_of):
                 world = world._with_group(group)
         for name in event.gone_groups:
             world = world._without_group(group_id(event.region, name))
@@ -305,7 +328,7 @@ class World:
         if event.group is None:
             return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
         world = self._with_instances(event.instances, event.missing_instances)
-        if not world.stale(subject, event.as_of):
+        if not world.stale(event.group, event.as_of):
             world = world._with_group(event.group)
         if event.details is not None:
             known = KnownDetails(time=event.time, details=event.details)
@@ -319,12 +342,21 @@ class World:
         if known is not None and known.deadline is not None:
             return self
         doom = Doom(time=event.time, deadline=event.deadline, action=event.action)
-        world = replace(self, dooms=self.dooms.insert(event.instance_id, doom))
-        instance = world.instances.get(event.instance_id)
+        return self._doomed(event.instance_id, doom, "an instance of it was interrupted")
+
+    def _after_advice(self, event: RebalanceAdvised) -> World:
+        if event.instance_id in self.dooms:
+            return self
+        return self._doomed(event.instance_id, Doom(time=event.time, deadline=None), "EC2 advised to move off it")
+
+    def _doomed(self, instance_id: str, doom: Doom, reason: str) -> World:
+        """What EC2 says of one Spot instance it says of its pool as well."""
+        world = replace(self, dooms=self.dooms.insert(instance_id, doom))
+        instance = world.instances.get(instance_id)
         if instance is None or instance.lifecycle is not Lifecycle.SPOT:
             return world
         pool = Pool(instance_type=instance.instance_type, az=instance.az)
-        return world.with_pool_trouble(instance.region, pool, "an instance of it was interrupted")
+        return world.with_pool_trouble(instance.region, pool, reason)
 
     def _after_fleet(self, event: FleetAnswered) -> World:
         world = replace(self, launches=self.launches.discard(event.key))

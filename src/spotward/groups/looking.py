@@ -1,0 +1,77 @@
+"""When a swap looks, and at what. Each look is a call, so one question covers all that is waited for."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from spotward.groups.policy import GroupsPolicy
+from spotward.groups.steps import Scene, Steps
+from spotward.groups.swap_facts import THE_GROUP, THE_INSTANCES, UNATTACHED, look_key
+from spotward.model.action import ObserveGroup, ObserveInstances
+from spotward.model.undertaking import CloneState, Swap, Verb
+from spotward.model.world import World
+
+LOOK_SECONDS_MAX = 120.0
+"""A swap that has waited long is looked at no less often than this."""
+
+
+def resolving(steps: Steps, world: World, policy: GroupsPolicy) -> Steps:
+    """What was asked and not answered is looked at before anything else is asked."""
+    reason = "what was asked before a break may have been done"
+    return when_due(steps, world, policy.look_seconds, lambda s: _looking_at(s, s.swap.in_doubt, reason))
+
+
+def waiting(steps: Steps, scene: Scene, *, lost: bool) -> Steps:
+    """Look at what is waited for: at new instances until they run, at the group until they serve and all is paid.
+
+    lost: a launch whose answer was lost is looked for too.
+    """
+    swap = steps.swap
+    booting = any(c.state is CloneState.LAUNCHED for c in swap.clones)
+    joining = any(c.state is CloneState.JOINED for c in swap.clones)
+    paying = swap.owed > 0 and not swap.on_errand(Verb.RETIRE)
+    what = [THE_INSTANCES] * (booting or lost) + [THE_GROUP] * (joining or paying)
+    if not what:
+        return steps
+    health = bool(scene.group.target_groups or scene.group.load_balancers)
+    reason = "are the new instances running, in service and healthy?"
+    seconds = _look_seconds(swap, scene)
+    return when_due(steps, scene.world, seconds, lambda s: _looking_at(s, what, reason, health=health))
+
+
+def look_at_instances(steps: Steps, reason: str) -> Steps:
+    """Ask about the new instances outside the group, and by their tag about those of launches without an answer."""
+    swap = steps.swap
+    outside = (*UNATTACHED, CloneState.FAILED)
+    question = ObserveInstances(
+        region=swap.region,
+        group=swap.group,
+        key=look_key(swap),
+        instance_ids=tuple(c.id for c in swap.clones if c.state in outside),
+        launches=tuple(launch.key for launch in swap.launches if not launch.answered),
+    )
+    return steps.wishing(question, reason)
+
+
+def when_due(steps: Steps, world: World, seconds: float, look: Callable[[Steps], Steps]) -> Steps:
+    """Look if it is time to, and wake for the next look."""
+    if world.time >= steps.swap.look_time:
+        steps = look(steps)
+        steps = steps.at(replace(steps.swap, look_time=world.time + seconds))
+    return steps.waking(steps.swap.look_time)
+
+
+def _looking_at(steps: Steps, what: Iterable[str], reason: str, *, health: bool = False) -> Steps:
+    if THE_INSTANCES in what:
+        steps = look_at_instances(steps, reason)
+    if THE_GROUP in what:
+        question = ObserveGroup(region=steps.swap.region, group=steps.swap.group, health=health)
+        steps = steps.wishing(question, reason)
+    return steps
+
+
+def _look_seconds(swap: Swap, scene: Scene) -> float:
+    """The longer nothing has changed the less often a look is worth a call, unless somebody is in danger."""
+    if swap.urgent:
+        return scene.policy.look_seconds
+    waited = scene.world.time - max((c.since for c in swap.clones), default=swap.born)
+    return max(scene.policy.look_seconds, min(waited / 6, LOOK_SECONDS_MAX))

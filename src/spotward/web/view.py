@@ -1,0 +1,188 @@
+"""What the pages may ask: the newest World, what was counted since the start, and how the running shell is.
+
+A `View` listens to the live shell and keeps the World of the last stored step; counting is all it adds. `look()`
+freezes everything into one value, on the loop and in microseconds. What a page then works out of it, however long that
+takes, disturbs nobody and sees nothing move.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import UnionType
+from typing import get_args
+
+from spotward.engine.core import Step
+from spotward.engine.live import Live
+from spotward.engine.ports import Clock
+from spotward.groups.policy import GroupsPolicy
+from spotward.model.action import Action, Deed
+from spotward.model.event import Done, Event, Failed, FleetAnswered
+from spotward.model.page import Refusal
+from spotward.model.world import World
+
+
+def _kinds(union: UnionType) -> tuple[str, ...]:
+    return tuple(sorted(str(f.default) for member in get_args(union) for f in fields(member) if f.name == "kind"))
+
+
+EVENT_KINDS = _kinds(Event)
+DEED_KINDS = _kinds(Deed)
+ACTION_KINDS = _kinds(Action)
+
+DEED_OUTCOMES = ("done", "failed", "nothing", "unknown")
+"""`nothing`: a fleet was answered and gave no instance. `unknown`: no answer came, so it may have been done."""
+
+REFUSALS_ABOUT = ("deed", "group", "member")
+"""What was refused: a deed that a guard did not admit, or the replacing of a group's members, or of one member.
+
+The words of a refusal hold names and numbers; as a label they would have no bound. They stand in the journal.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shell:
+    """How the running shell is at one moment; the defaults are those of a shell that has not begun."""
+
+    inbox_depth: int = 0
+    under_way: Mapping[str, int] = field(default_factory=dict)
+    """Kind of action → how many are under way or wait for room."""
+    busy_seconds: float = 0.0
+    """For how long a turn of the loop has been going on without a sign of life, by the wall; 0 between turns."""
+    store_trouble: str | None = None
+    """Why the journal cannot be written now, or None."""
+    sources_unheard: tuple[str, ...] = ()
+    """Names of the sources that cannot be heard now. Why stands in the log alone, for it may quote a request."""
+    unreadable: int = 0
+    """Deliveries that could not be read."""
+    faults: int = 0
+    """Events that were set aside because of a fault of ours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """All that a page may tell, at one moment."""
+
+    time: float
+    """By Spotward's clock, Unix seconds."""
+    regions: tuple[str, ...]
+    """The regions that are looked after."""
+    observe_seconds: float
+    """How often they are to be observed; 0 for never by itself."""
+    policy: GroupsPolicy
+    world: World = field(default_factory=World)
+    last_turn_time: float | None = None
+    """When the last step was stored; None before the first."""
+    shell: Shell = field(default_factory=Shell)
+    pages: int = 0
+    events: Mapping[str, int] = field(default_factory=dict)
+    """Kind → how many, since the start; so too below."""
+    deeds: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(kind, outcome) → how many."""
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    """What they were about → how many."""
+    aws_calls: Mapping[str, int] = field(default_factory=dict)
+    """Operation → how many."""
+
+
+class View:
+    """A listener of the live shell, and what its pages look at. To be used on the shell's own loop."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        regions: Sequence[str],
+        observe_seconds: float,
+        policy: GroupsPolicy,
+        aws_calls: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """`regions`: names, not globs. `aws_calls`: operation → calls since the start, to be read at any time."""
+        self._clock = clock
+        self._regions = tuple(regions)
+        self._observe_seconds = observe_seconds
+        self._policy = policy
+        self._aws_calls = aws_calls
+        self._live: Live | None = None
+        self._world = World()
+        self._last_turn_time: float | None = None
+        self._pages = 0
+        self._events: Counter[str] = Counter()
+        self._deeds: Counter[tuple[str, str]] = Counter()
+        self._refusals: Counter[str] = Counter()
+
+    def follow(self, live: Live) -> None:
+        """From now on tell how this shell is. The view must be among its listeners."""
+        self._live = live
+
+    def __call__(self, event: Event, step: Step) -> None:
+        """A step was stored."""
+        self._events[event.kind] += 1
+        answered = _deed_answered(self._world, event)
+        if answered is not None:
+            self._deeds[answered] += 1
+        if step.page is not None:
+            self._pages += 1
+            self._refusals.update(_about(refusal, step.world) for refusal in step.page.refusals)
+        self._world = step.world
+        self._last_turn_time = self._clock.now()
+
+    def look(self) -> Look:
+        """Everything as it is now. To be called on the loop."""
+        return Look(
+            time=self._clock.now(),
+            regions=self._regions,
+            observe_seconds=self._observe_seconds,
+            policy=self._policy,
+            world=self._world,
+            last_turn_time=self._last_turn_time,
+            shell=Shell() if self._live is None else _shell(self._live),
+            pages=self._pages,
+            events=dict(self._events),
+            deeds=dict(self._deeds),
+            refusals=dict(self._refusals),
+            aws_calls=dict(self._aws_calls()),
+        )
+
+
+def _shell(live: Live) -> Shell:
+    turns = live.turns
+    since = turns.busy_since
+    return Shell(
+        inbox_depth=live.inbox.depth,
+        under_way=dict(live.crew.under_way),
+        busy_seconds=0.0 if since is None else asyncio.get_running_loop().time() - since,
+        store_trouble=turns.store_trouble,
+        sources_unheard=tuple(sorted(live.source_troubles)),
+        unreadable=turns.unreadable,
+        faults=turns.faults,
+    )
+
+
+def _deed_answered(before: World, event: Event) -> tuple[str, str] | None:
+    """The kind of the deed that an event answers, and what came of it. `before`: while its wish is still in flight."""
+    outcome = _outcome(event)
+    if outcome is None:
+        return None
+    wish = before.wishes.get(event.key) if isinstance(event, Done | Failed | FleetAnswered) else None
+    action = wish.action if wish is not None else None
+    return (action.kind, outcome) if action is not None and action.mutates else None
+
+
+def _outcome(event: Event) -> str | None:
+    match event:
+        case Done():
+            return "done"
+        case FleetAnswered():
+            return "done" if event.instances else "nothing"
+        case Failed():
+            return "unknown" if event.outcome_unknown else "failed"
+        case _:
+            return None
+
+
+def _about(refusal: Refusal, world: World) -> str:
+    """A verdict is known by its subject, a wish by a key of its own."""
+    if refusal.key != refusal.subject:
+        return "deed"
+    return "group" if refusal.subject in world.groups else "member"

@@ -1,0 +1,126 @@
+"""What is counted, and what a look holds."""
+
+import pytest
+from rpds import HashTrieMap
+
+from spotward.model.action import (
+    Action,
+    LaunchFleet,
+    ObserveRegion,
+    RetireMember,
+)
+from spotward.model.cloud import LaunchSource, Lifecycle
+from spotward.model.event import Done, Event, Failed, FleetAnswered, LaunchedInstance, RegionObserved, Tick
+from spotward.model.page import Page, Refusal
+from spotward.model.world import World
+from spotward.web.view import DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, REFUSALS_ABOUT
+from tests.web.scenes import NOON, REGION, HandClock, asked, full_world, group, step, view, world
+
+TICK = Tick(time=NOON)
+RETIRE = RetireMember(region=REGION, group="web", key="retire i-1", instance_id="i-1")
+LAUNCH = LaunchFleet(
+    region=REGION,
+    group="web",
+    key="launch 1",
+    attempt=1,
+    count=1,
+    lifecycle=Lifecycle.SPOT,
+    launch=LaunchSource(template_id="lt-1", template_version="1"),
+    pools=(),
+)
+LAUNCHED = LaunchedInstance(id="i-9", instance_type="m5.large", az="eu-west-1a", lifecycle=Lifecycle.SPOT)
+
+
+def failed(action: Action, *, outcome_unknown: bool = False) -> Failed:
+    return Failed(
+        time=NOON,
+        key=action.key,
+        subject=action.subject,
+        code="Oops",
+        reason="because",
+        transient=True,
+        outcome_unknown=outcome_unknown,
+    )
+
+
+def fleet(*instances: LaunchedInstance) -> FleetAnswered:
+    return FleetAnswered(time=NOON, key=LAUNCH.key, attempt=1, region=REGION, group_name="web", instances=instances)
+
+
+def in_flight(*actions: Action) -> World:
+    return World(time=NOON, wishes=HashTrieMap({action.key: asked(action) for action in actions}))
+
+
+def page(*refusals: Refusal) -> Page:
+    return Page(number=1, time=NOON, event_kind="tick", event_text="", subjects=(), refusals=refusals)
+
+
+def test_events_are_counted_by_kind_and_pages_by_number() -> None:
+    seen = view()
+    seen(TICK, step(World()))
+    seen(TICK, step(World(), page()))
+    assert seen.look().events == {"tick": 2}
+    assert seen.look().pages == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "answer", "counted"),
+    [
+        (RETIRE, Done(time=NOON, key=RETIRE.key, subject=RETIRE.subject), {("retire-member", "done"): 1}),
+        (RETIRE, failed(RETIRE), {("retire-member", "failed"): 1}),
+        (RETIRE, failed(RETIRE, outcome_unknown=True), {("retire-member", "unknown"): 1}),
+        (LAUNCH, fleet(LAUNCHED), {("launch-fleet", "done"): 1}),
+        (LAUNCH, fleet(), {("launch-fleet", "nothing"): 1}),
+        (ObserveRegion(region=REGION), failed(ObserveRegion(region=REGION)), {}),
+        (ObserveRegion(region=REGION), RegionObserved(time=NOON, key="observe", as_of=NOON, region=REGION), {}),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_a_deed_is_counted_by_what_came_of_it_and_a_question_is_none(
+    action: Action, answer: Event, counted: dict[tuple[str, str], int]
+) -> None:
+    seen = view()
+    before = in_flight(action)
+    seen(TICK, step(before))
+    seen(answer, step(before.after(answer)))
+    assert seen.look().deeds == counted
+    assert set(counted) <= {(kind, outcome) for kind in DEED_KINDS for outcome in DEED_OUTCOMES}
+
+
+def test_an_answer_that_nobody_waits_for_is_no_deed_of_ours() -> None:
+    seen = view()
+    seen(fleet(LAUNCHED), step(World()))
+    assert seen.look().deeds == {}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "about"),
+    [
+        (Refusal(key="retire i-1", subject=f"{REGION}/web", reason="too few"), "deed"),
+        (Refusal(key=f"{REGION}/web", subject=f"{REGION}/web", reason="no launch data"), "group"),
+        (Refusal(key="i-1", subject="i-1", reason="a node"), "member"),
+    ],
+    ids=REFUSALS_ABOUT,
+)
+def test_a_refusal_is_counted_by_what_it_is_about_not_by_its_words(refusal: Refusal, about: str) -> None:
+    seen = view()
+    seen(TICK, step(world(group("web")), page(refusal)))
+    assert seen.look().refusals == {about: 1}
+    assert about in REFUSALS_ABOUT
+
+
+def test_a_look_stays_as_it_was_while_the_view_goes_on() -> None:
+    clock = HandClock()
+    seen = view(clock)
+    seen(TICK, step(World()))
+    before = seen.look()
+    clock.time += 10
+    seen(TICK, step(full_world(), page()))
+    assert (before.events, before.pages, len(before.world.groups)) == ({"tick": 1}, 0, 0)
+    assert (before.last_turn_time, seen.look().last_turn_time) == (NOON, NOON + 10)
+
+
+def test_every_kind_of_event_and_deed_is_known_by_name() -> None:
+    assert {"tick", "region.observed", "instance.interruption", "failed"} <= set(EVENT_KINDS)
+    assert {"launch-fleet", "retire-member", "untag-group"} <= set(DEED_KINDS)
+    assert "observe-region" not in DEED_KINDS

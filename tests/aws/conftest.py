@@ -10,6 +10,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from spotward.aws.session import Aws
+from tests.aws.oracle import Oracle, serving
 
 REGION = "us-east-1"
 
@@ -55,6 +56,12 @@ def moto_server() -> Iterator[Moto]:
 def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
     """The server, empty, as the AWS of this test's environment."""
     requests.post(f"{moto_server.url}/moto-api/reset", timeout=30).raise_for_status()
+    set_environment(monkeypatch, moto_server.url)
+    return moto_server
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """What boto3 finds: a server, credentials that are none, and nothing of the machine's own."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
@@ -62,8 +69,7 @@ def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
-    return moto_server
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +85,34 @@ def aws(moto: Moto, shared_aws: Aws) -> Aws:
     """AWS as moto plays it, with nothing counted yet."""
     shared_aws.counter.counts.clear()
     return shared_aws
+
+
+@pytest.fixture(scope="session")
+def oracle_server() -> Iterator[Oracle]:
+    """One server of prepared answers for all tests of this process."""
+    with serving() as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="session")
+def shared_oracle_aws() -> Iterator[Aws]:
+    """As `shared_aws`, for the oracle; it never repeats a call."""
+    aws = Aws(attempts_max=1)
+    yield aws
+    aws.close()
+
+
+@pytest.fixture
+def oracle(oracle_server: Oracle, monkeypatch: pytest.MonkeyPatch) -> Oracle:
+    """The server, with nothing prepared, as the AWS of this test's environment."""
+    oracle_server.replies.clear()
+    oracle_server.heard.clear()
+    set_environment(monkeypatch, oracle_server.url)
+    return oracle_server
+
+
+@pytest.fixture
+def oracle_aws(oracle: Oracle, shared_oracle_aws: Aws) -> Aws:
+    """AWS as the oracle plays it, with nothing counted yet."""
+    shared_oracle_aws.counter.counts.clear()
+    return shared_oracle_aws

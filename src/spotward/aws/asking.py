@@ -15,5 +15,6 @@ async def ask(
 ) -> T:
     """Make a call, and read its answer. Raises OutsideError, also when `read` finds an answer of another shape."""
     answer = await aws.call(region, service, operation, **parameters)
-    with reading(f"{service}.{operation} in {region}"):
+    api_name = "".join(word.capitalize() for word in operation.split("_"))
+    with reading(f"{service}.{api_name} in {region}"):
         return read(answer)

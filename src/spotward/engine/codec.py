@@ -22,6 +22,7 @@ from spotward.model.world import Doom, Pause, PoolMemory, WishState, World
 
 Value = TypeVar("Value")
 
+
 class Codec(Generic[Value]):
     """One type, written and read. The reader is made when it is first needed: `explain` needs only one of them."""
 

@@ -7,7 +7,8 @@ moment lets go of it; it tells apart "another Spotward is running" and "the last
 
 import fcntl
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -60,8 +61,6 @@ CREATE TABLE set_aside (
 MIGRATIONS: tuple[str, ...] = (_FIRST_TABLES,)
 """`MIGRATIONS[n]` takes a file of version n to version n + 1. Released ones are never edited: a change is a new one."""
 
-SCHEMA_VERSION = len(MIGRATIONS)
-
 
 class JournalFile:
     """An open file, of the right version, that nobody else is writing."""
@@ -77,7 +76,7 @@ class JournalFile:
             self._lock.close()
 
 
-def open_to_write(directory: Path) -> JournalFile:
+def open_to_write(directory: Path, *, migrations: Sequence[str] = MIGRATIONS) -> JournalFile:
     """Open the journal of a state directory, made if need be, for the one process that writes it.
 
     Raises ConfigError for a directory that cannot be written or a file that is not ours, LeaseHeld if another process
@@ -93,20 +92,20 @@ def open_to_write(directory: Path) -> JournalFile:
         ) from error
     try:
         _take(lock, directory)
-        return JournalFile(_sound(directory, _prepare), lock)
+        return JournalFile(_sound(directory, partial(_prepare, migrations)), lock)
     except BaseException:
         lock.close()
         raise
 
 
-def open_to_read(directory: Path) -> JournalFile:
+def open_to_read(directory: Path, *, migrations: Sequence[str] = MIGRATIONS) -> JournalFile:
     """Open an existing journal, whoever writes it. Raises ConfigError."""
     if not (directory / FILE_NAME).is_file():
         raise ConfigError(
             f"there is no journal in the state directory {directory}; "
             "run `spotward run` first, or name the right directory with --state-dir"
         )
-    return JournalFile(_sound(directory, _check_version_to_read), None)
+    return JournalFile(_sound(directory, partial(_look_only, migrations)), None)
 
 
 def _take(lock: IO[bytes], directory: Path) -> None:
@@ -158,35 +157,35 @@ def _sound(directory: Path, prepare: Callable[[sqlite3.Connection, Path], None])
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version = _version(connection, path)
+def _prepare(migrations: Sequence[str], connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection, path, len(migrations))
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL, not NORMAL: with NORMAL a power failure may take back the last commits, and with them the page of a deed
     # that was done. A swap whose birth is forgotten would be begun a second time. One sync per commit is the price, and
     # the shell puts all events that are waiting into one commit.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_SIZE_MAX_BYTES}")
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+    for number, script in enumerate(migrations[version:], start=version + 1):
         header = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
         connection.executescript(f"BEGIN IMMEDIATE; {script} {header} COMMIT;")
 
 
-def _check_version_to_read(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) < SCHEMA_VERSION:
+def _look_only(migrations: Sequence[str], connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection, path, len(migrations)) < len(migrations):
         raise ConfigError(f"{path} was written by an older version; `spotward run` brings it up to date")
     connection.execute("PRAGMA query_only = ON")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """The file's version; 0 for one that is new and empty."""
+def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    """The file's version; 0 for one that is new and empty. Raises ConfigError for one that is newer than we know."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION_ID and (tables or version):
         raise ConfigError(f"{path} is not Spotward's; move it away, or name another directory with --state-dir")
-    if version > SCHEMA_VERSION:
+    if version > newest:
         raise ConfigError(
-            f"{path} was written by a newer version of Spotward (format {version}; this one knows {SCHEMA_VERSION}); "
+            f"{path} was written by a newer version of Spotward (format {version}; this one knows {newest}); "
             "install that version, or name another directory with --state-dir"
         )
     return int(version)

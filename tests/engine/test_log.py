@@ -1,0 +1,113 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from spotward.engine.core import Core
+from spotward.engine.log import HIDDEN, log_page, set_up
+from spotward.model.event import InstanceGone, Tick
+from spotward.model.world import World
+from tests.engine.made import NOON, REGION, a_launch, a_tagging, refusing, wishing
+
+GONE = InstanceGone(time=NOON, region=REGION, instance_id="i-1")
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def logged(core: Core, *, as_json: bool = True) -> io.StringIO:
+    stream = io.StringIO()
+    set_up(as_json=as_json, stream=stream)
+    log_page(GONE, core.step(World(), GONE, page_number=7))
+    return stream
+
+
+def test_each_page_is_one_line_of_json_where_nobody_watches() -> None:
+    (line,) = lines(logged(Core([wishing(a_launch())])))
+    assert line["event"] == "page"
+    assert line["number"] == 7
+    assert line["on"] == "instance.gone"
+    assert line["time"] == "2023-11-14 22:13:20Z"
+    assert line["asked"] == ["launch 1 spot for us-east-1/web from 1 pool"]
+    assert line["level"] == "info"
+
+
+def test_a_refusal_stands_in_the_line_with_its_reason() -> None:
+    (line,) = lines(logged(Core([wishing(a_launch())], [refusing(lambda _: "enough is under way")])))
+    assert line["refused"] == ["us-east-1/web: enough is under way"]
+
+
+def test_a_line_stays_short_however_much_is_on_the_page() -> None:
+    (line,) = lines(logged(Core([wishing(*(a_tagging(f"tag {n}") for n in range(100)))])))
+    assert len(line["asked"]) == 6
+    assert line["asked"][-1] == "and 95 more"
+
+
+def test_a_person_gets_a_line_to_read() -> None:
+    text = logged(Core([wishing(a_launch())]), as_json=False).getvalue()
+    assert "launch 1 spot for us-east-1/web" in text
+    assert not text.startswith("{")
+
+
+def test_a_step_without_a_page_is_not_logged() -> None:
+    stream = io.StringIO()
+    set_up(as_json=True, stream=stream)
+    tick = Tick(time=NOON)
+    log_page(tick, Core([]).step(World(), tick, page_number=1))
+    assert stream.getvalue() == ""
+
+
+def test_secrets_are_never_written() -> None:
+    stream = io.StringIO()
+    set_up(as_json=True, stream=stream)
+    log = structlog.get_logger("spotward.test")
+    log.info("call", aws_secret_access_key="wJalr", headers={"Authorization": "AWS4 wJalr"}, session_token="wJalr")
+    log.info("denied for AKIAIOSFODNN7EXAMPLE", tried=["ASIAIOSFODNN7EXAMPLE"])
+    text = stream.getvalue()
+    assert "wJalr" not in text
+    assert "IOSFODNN7" not in text
+    assert text.count(HIDDEN) == 5
+
+
+def test_a_fault_is_logged_with_its_traceback_and_without_its_secrets() -> None:
+    stream = io.StringIO()
+    set_up(as_json=True, stream=stream)
+    try:
+        raise ValueError("key AKIAIOSFODNN7EXAMPLE")
+    except ValueError:
+        structlog.get_logger("spotward.test").exception("fault")
+    (line,) = lines(stream)
+    assert "Traceback" in line["exception"]
+    assert "IOSFODNN7" not in line["exception"]
+
+
+def test_other_libraries_are_heard_from_warnings_on() -> None:
+    stream = io.StringIO()
+    set_up(as_json=True, stream=stream)
+    logging.getLogger("uvicorn.access").info("GET /")
+    logging.getLogger("botocore").warning("slow")
+    (line,) = lines(stream)
+    assert (line["event"], line["logger"], line["level"]) == ("slow", "botocore", "warning")
+
+
+def test_the_level_can_be_chosen() -> None:
+    stream = io.StringIO()
+    set_up(as_json=True, level="WARNING", stream=stream)
+    structlog.get_logger("spotward.engine.live").info("quiet")
+    structlog.get_logger("spotward.engine.live").warning("loud")
+    assert [line["event"] for line in lines(stream)] == ["loud"]

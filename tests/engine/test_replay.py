@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,8 @@ from spotward.engine.core import Core
 from spotward.engine.ports import WHOLE_JOURNAL, Recording
 from spotward.engine.replay import differences
 from spotward.engine.store import SqliteStore, this_process
-from spotward.model.event import Event, InterruptionNoticed, RebalanceAdvised, Tick, Woken
+from spotward.model.action import Action
+from spotward.model.event import Event, InterruptionNoticed, RebalanceAdvised, RegionObserved, Tick, Woken
 from spotward.model.world import World
 from tests.engine.living import MadeHands, MadeSource, a_clock, a_live, with_store
 from tests.engine.made import NOON, PRODUCT, REGION, WEB, a_group, answer, refusing, seen
@@ -25,7 +27,9 @@ CHECKOUT = Path(__file__).parents[2]
 
 def a_history(dice: random.Random, length: int = 60) -> list[Event]:
     """Events as a day might bring them, and answers to what the small product asks."""
-    core, world, events, asked = Core(PRODUCT), World(), list[Event](), []
+    core, world = Core(PRODUCT), World()
+    events: list[Event] = []
+    asked: list[Action] = []
     for number in range(length):
         now = NOON + 7 * number
         ids = dice.sample([f"i-{n}" for n in range(8)], 4)
@@ -40,7 +44,8 @@ def a_history(dice: random.Random, length: int = 60) -> list[Event]:
             ]
         )
         step = core.step(world, event, page_number=1)
-        world, asked = step.world, asked + [each.action for each in step.asked]
+        world = step.world
+        asked += [each.action for each in step.asked]
         events.append(event)
     return events
 
@@ -60,8 +65,10 @@ async def recorded(place: Path, events: list[Event]) -> Recording:
 
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=15, deadline=None)
-def test_a_recorded_journal_replayed_gives_the_same_pages(tmp_path_factory: object, dice: random.Random) -> None:
-    place = tmp_path_factory.mktemp("journal")  # type: ignore[attr-defined]
+def test_a_recorded_journal_replayed_gives_the_same_pages(
+    tmp_path_factory: pytest.TempPathFactory, dice: random.Random
+) -> None:
+    place = tmp_path_factory.mktemp("journal")
     recording = asyncio.run(recorded(place, a_history(dice)))
     assert list(differences(Core(PRODUCT), recording)) == []
 
@@ -73,7 +80,7 @@ def test_the_history_of_the_tests_has_pages_to_differ_in(tmp_path: Path) -> None
 
 def test_another_policy_shows_which_decisions_would_be_other_ones(tmp_path: Path) -> None:
     recording = asyncio.run(recorded(tmp_path, a_history(random.Random(3))))
-    strict = Core(PRODUCT, [refusing(lambda world: "nothing is done on Sundays")])
+    strict = Core(PRODUCT, [refusing(lambda _: "nothing is done on Sundays")])
     found = list(differences(strict, recording))
     assert found
     for difference in found:
@@ -90,13 +97,11 @@ def test_what_ran_live_is_replayed_to_the_same_pages(tmp_path: Path) -> None:
     ]
 
     async def work(store: SqliteStore) -> Recording:
-        def act(action: object, attempt: int) -> Event:
-            event = answer(action, clock.now(), launched=f"i-new-{clock.now()}")  # type: ignore[arg-type]
-            return (
-                replace(event, groups=(a_group(*(f"i-{n}" for n in range(5))),))
-                if event.kind == "region.observed"
-                else event
-            )
+        def act(action: Action, attempt: int) -> Event:
+            event = answer(action, clock.now(), launched=f"i-new-{clock.now()}")
+            if isinstance(event, RegionObserved):
+                return replace(event, groups=(a_group(*(f"i-{n}" for n in range(5))),))
+            return event
 
         source = MadeSource(notices)
         live = a_live(store, clock, MadeHands(clock, act), policy={"observe_seconds": 3600.0}, sources=[source])

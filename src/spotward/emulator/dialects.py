@@ -46,7 +46,7 @@ def dialect_of(request: Request, signing_name: str) -> Dialect | None:
         case "elasticloadbalancing":
             return dialect("elbv2" if _ELB_V2_VERSION in (request.body or request.query.encode()) else "elb")
         case "sqs":
-            return dialect("sqs" if request.target is not None else "sqs-forms")
+            return dialect("sqs" if "x-amz-target" in request.headers else "sqs-forms")
         case "autoscaling" | "ec2" | "events" | "pricing":
             return dialect(signing_name)
         case _:

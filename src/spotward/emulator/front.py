@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from botocore.model import OperationNotFoundError
+
 from spotward.emulator import world
 from spotward.emulator.calls import Call, CallLog
 from spotward.emulator.dialect import Dialect
@@ -186,6 +188,8 @@ def _as_refusal(failure: Exception, name: str) -> ApiError:
     """What the caller is told when a call did not go well."""
     if isinstance(failure, ApiError):
         return failure
+    if isinstance(failure, OperationNotFoundError):
+        return ApiError("InvalidAction", f"The action {name.partition('.')[2]} is not valid for this web service.")
     if isinstance(failure, NotImplementedError):
         return ApiError("UnsupportedOperation", f"{name} is not part of the embedded cloud.")
     _log.error("%s failed", name, exc_info=failure)

@@ -68,7 +68,7 @@ class GroupPlan:
 
 
 DEMO_GROUPS = (
-    GroupPlan(name="web", size=6, instance_type="m5.large", balanced=True),
+    GroupPlan(name="web", size=6, instance_type="m5.large", balanced=True, size_max=20),
     GroupPlan(name="batch", size=4, instance_type="c5.xlarge", with_configuration=True),
     GroupPlan(name="billing", size=3, instance_type="r5.large", opted_in=False),
 )

@@ -36,9 +36,9 @@ class Oracle:
 
 
 @contextmanager
-def serving() -> Iterator[Oracle]:
+def serving(**replies: Callable[[dict[str, Any]], Reply] | Reply) -> Iterator[Oracle]:
     """An oracle on a free port of loopback."""
-    oracle = Oracle()
+    oracle = Oracle(dict(replies))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

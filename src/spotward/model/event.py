@@ -178,7 +178,7 @@ class PoolsRecommended:
     offers: tuple[PoolOffer, ...] = ()
     """Best first, all of them within the stated margin of the best of their zone or in reserve behind it."""
     compatible: int = 0
-    """How many pools fit before price and exclusion."""
+    """How many pools fit, resting ones included, of the types that cost less than on-demand somewhere."""
     reason: str = ""
     """When there is no offer: why, in words."""
 

@@ -5,7 +5,9 @@ that is safe; a file is needed by nobody. A mistake is told with file, line and 
 right name.
 """
 
-from dataclasses import replace
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,8 +99,15 @@ def load(path: Path | None) -> Config:
 def parse(text: str, *, file: str) -> Config:
     """The configuration in a text. Raises ConfigError with the place of the first mistake."""
     document = _document(text, file)
+    if not isinstance(document, dict | None):
+        raise ConfigError(
+            "the file must be a mapping of settings, such as `queue: spotward`", file=file, line=1, column=1
+        )
     try:
-        return Config.model_validate(document if document is not None else {})
+        return Config.model_validate(document or {})
+    except ConfigError as error:  # a policy's own check of its values
+        line, column = _place(document, ("groups", "defaults"))
+        raise ConfigError(str(error), file=file, line=line, column=column) from error
     except ValidationError as error:
         first = error.errors()[0]
         line, column = _place(document, first["loc"])
@@ -161,3 +170,32 @@ def _nearest(location: tuple[int | str, ...]) -> str:
 def schema() -> dict[str, Any]:
     """The JSON schema of the file, for editors."""
     return Config.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Spotward"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """One setting, as the reference lists it."""
+
+    name: str
+    """Dotted, as a path through the file."""
+    default: str
+    """As it would stand in the file."""
+    meaning: str
+    """The first paragraph; the schema has the rest."""
+
+
+def settings() -> tuple[Setting, ...]:
+    """Every setting that a file may hold, in its order."""
+    whole = schema()
+    return tuple(_settings(whole, whole, ""))
+
+
+def _settings(whole: dict[str, Any], section: dict[str, Any], prefix: str) -> Iterator[Setting]:
+    for name, entry in section["properties"].items():
+        reference = entry.get("$ref", "").rsplit("/", 1)[-1]
+        if reference:
+            yield from _settings(whole, whole["$defs"][reference], f"{prefix}{name}.")
+            continue
+        default = json.dumps(entry["default"], ensure_ascii=False)
+        meaning = " ".join(entry["description"].split("\n\n")[0].split())
+        yield Setting(name=f"{prefix}{name}", default=default, meaning=meaning)

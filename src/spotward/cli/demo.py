@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -218,27 +219,29 @@ class Demonstration:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _show(self, site: Site, calls: dict[str, int]) -> None:
-        table = Table(title="What became of it", title_justify="left", title_style="bold")
+        table = Table(
+            title="What became of it", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
+        )
         for heading in ("group", "before", "after"):
-            table.add_column(heading)
-        for heading in ("USD/h for that", "on demand", "saving", "interruptions survived", "shortfall, instance-s"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, no_wrap=True)
+        for heading in ("USD/h", "saving", "interruptions\nsurvived", "shortfall\ninstance-s"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for plan in DEMO_GROUPS:
             row = self._rows[plan.name]
             row.after = _reading(site, plan.name)
-            all_on_demand = (row.after.on_demand + row.after.spot) * _list_price(plan.instance_type)
-            saving = 1 - row.after.usd_per_hour / all_on_demand if all_on_demand else 0.0
+            on_demand = (row.after.on_demand + row.after.spot) * _list_price(plan.instance_type)
+            saving = 1 - row.after.usd_per_hour / on_demand if on_demand else 0.0
             table.add_row(
-                plan.name if plan.opted_in else f"{plan.name} (not opted in)",
+                plan.name if plan.opted_in else f"{plan.name} *",
                 row.before.words,
                 row.after.words,
-                f"{row.after.usd_per_hour:.3f}",
-                f"{all_on_demand:.3f}",
+                f"{on_demand:.3f} → {row.after.usd_per_hour:.3f}" if plan.opted_in else f"{on_demand:.3f}",
                 f"{saving:.0%}",
                 str(row.interrupted),
                 f"{row.shortfall.get('moving', 0.0) + row.shortfall.get('interrupted', 0.0):.0f}",
             )
         self._console.print(table)
+        self._console.print("USD/h: what the members after would cost on demand → what they cost now. * not opted in.")
         growing = self._rows[GROWING].shortfall.get("growing", 0.0)
         self._console.print(
             f"While {GROWING} grew, its own new instances took {growing:.0f} instance-seconds to come into service; "
@@ -256,8 +259,8 @@ class Demonstration:
             return Exit.BROKEN
         took = self._clock.now() - self._began
         self._console.print(
-            f"[green]Every invariant held[/green] ({took:.0f} s): no group fell below its owner's capacity by our doing, "
-            "sizes and processes are as their owners set them, what did not opt in is untouched, nothing is left over."
+            f"[green]Every invariant held[/green] ({took:.0f} s): no group fell below its owner's capacity by our doing"
+            ", sizes and processes are as their owners set them, what did not opt in is untouched, nothing is left over."
         )
         return Exit.DONE
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from spotward import __version__
 from spotward.cli.exits import Exit
 from spotward.cli.options import AutoSpotting, ConfigFile, Output, Prices, Regions, State, Unpriced
-from spotward.config import Config, changed, load, schema
+from spotward.config import Config, changed, load, schema, settings
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, SpotwardError
 
 
@@ -284,6 +284,14 @@ def config_schema() -> int:
     import json
 
     typer.echo(json.dumps(schema(), indent=2))
+    return Exit.DONE
+
+
+@config_app.command("settings")
+def config_settings() -> int:
+    """List every setting with its default and its meaning, as a Markdown table."""
+    lines = [f"| `{each.name}` | `{each.default}` | {each.meaning} |" for each in settings()]
+    typer.echo("\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *lines]))
     return Exit.DONE
 
 

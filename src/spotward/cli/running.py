@@ -43,7 +43,7 @@ def _listener(style: str) -> Listener:
     if style not in ("auto", "text", "json"):
         raise ConfigError(f"--log is {style!r}; give `text`, `json` or `auto`")
     as_text = style == "text" or (style == "auto" and sys.stdout.isatty())
-    set_up(as_json=None if as_text else True)
+    set_up(as_json=not as_text)
     if not as_text:
         return log_page
     console = Console(soft_wrap=True, highlight=False)

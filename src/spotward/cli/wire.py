@@ -84,7 +84,8 @@ class Parts:
         name = self.config.queue
         if name is None:
             return ()
-        regions = (self.regions[0],) if name.startswith("http") else self.regions
+        # A URL or an ARN says itself where its queue is; a name stands for one queue in each region.
+        regions: Sequence[str | None] = (None,) if ":" in name else self.regions
         return tuple(QueueSource(self.aws, self.clock, queue=name, region=region) for region in regions)
 
 

@@ -206,6 +206,11 @@ def test_a_type_is_read_whole() -> None:
     assert kind.spot
 
 
+@pytest.mark.parametrize(("name", "flex"), [("m7i-flex.large", True), ("m7i.large", False)])
+def test_a_flex_type_is_known_by_its_name(name: str, flex: bool) -> None:
+    assert instance_type_of({**TYPE, "InstanceType": name}).flex is flex
+
+
 def test_a_type_without_local_disks_has_no_ssd() -> None:
     assert not instance_type_of(TYPE).local_ssd
 

@@ -80,6 +80,15 @@ def test_burstable_stands_in_for_fixed_only_where_it_is_allowed() -> None:
     assert why(M5, kind("t3.large", burstable=True), burstable_for_fixed=True) is None
 
 
+def test_a_flex_type_stands_between_burstable_and_fixed() -> None:
+    burstable, flex = kind("t3.large", burstable=True), kind("m7i-flex.large", flex=True)
+    assert why(M5, flex) == "is a flex type, which promises only a share of fixed performance"
+    assert why(M5, flex, burstable_for_fixed=True) is None
+    assert why(flex, burstable) == "is burstable, which is not equal to fixed performance"
+    assert why(burstable, flex) is None
+    assert why(flex, flex) is None
+
+
 def test_fixed_stands_in_for_burstable() -> None:
     assert why(kind("t3.large", burstable=True), M5) is None
 
@@ -140,6 +149,7 @@ kinds = st.builds(
     local_disks=small,
     local_ssd=st.booleans(),
     burstable=st.booleans(),
+    flex=st.booleans(),
     bare_metal=st.booleans(),
     nvme_required=st.booleans(),
     ena_required=st.booleans(),
@@ -156,6 +166,7 @@ def test_whatever_fits_has_no_less_of_anything(original: InstanceType, candidate
         assert candidate.ena_required <= original.ena_required
         assert candidate.bare_metal is original.bare_metal
         assert candidate.burstable <= original.burstable
+        assert candidate.flex <= (original.flex or original.burstable)
 
 
 @given(kinds, kinds, kinds)

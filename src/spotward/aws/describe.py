@@ -31,6 +31,9 @@ CLUSTER_TAGS = (
 CLUSTER_TAG_PREFIXES = ("kubernetes.io/cluster/", "k8s.io/cluster/")
 """Instance tags that have the cluster's name in their own."""
 
+FLEX_SIGN = "-flex."
+"""What the name of a flex type holds; no field of its description tells it ("Flex instances" in the EC2 guide)."""
+
 SPOT_SHARE_DEFAULT = 100
 """OnDemandPercentageAboveBaseCapacity where a mixed-instances policy leaves it out: all on demand (API reference)."""
 
@@ -160,6 +163,7 @@ def instance_type_of(described: Described) -> InstanceType:
         local_disks=_count(disks),
         local_ssd=bool(disks) and all(disk.get("Type") == "ssd" for disk in disks),
         burstable=bool(described.get("BurstablePerformanceSupported")),
+        flex=FLEX_SIGN in described["InstanceType"],
         bare_metal=bool(described.get("BareMetal")),
         nvme_required=ebs.get("NvmeSupport") == "required",
         ena_required=network.get("EnaSupport") == "required",

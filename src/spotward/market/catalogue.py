@@ -37,6 +37,8 @@ def misfit(
         return "is bare metal" if candidate.bare_metal else "is not bare metal"
     if candidate.burstable and not original.burstable and not burstable_for_fixed:
         return "is burstable, which is not equal to fixed performance"
+    if candidate.flex and not (original.flex or original.burstable or burstable_for_fixed):
+        return "is a flex type, which promises only a share of fixed performance"
     return next(_lacks(original, candidate), None)
 
 

@@ -185,6 +185,9 @@ class InstanceType:
     local_disks: int = 0
     local_ssd: bool = False
     burstable: bool = False
+    """Its processor runs at full speed on credit alone (t3, t4g)."""
+    flex: bool = False
+    """A share of full speed is promised, and more most of the time (m7i-flex): between burstable and fixed."""
     bare_metal: bool = False
     nvme_required: bool = False
     """EBS volumes appear as NVMe devices (Nitro): an image for Xen alone does not boot on it."""

@@ -53,13 +53,24 @@ class TemplateCopies:
         name = copy_name(action)
         self._in_use.add(name)
         try:
-            await self._make(action, name)
-            yield {"LaunchTemplateName": name, "Version": "1"}
+            await self._made(action, name)
+            try:
+                yield {"LaunchTemplateName": name, "Version": "1"}
+            finally:
+                await self._drop(action.region, name)
         finally:
-            await self._drop(action.region, name)
             self._in_use.discard(name)
 
-    async def _make(self, action: LaunchFleet, name: str) -> None:
+    async def _made(self, action: LaunchFleet, name: str) -> None:
+        """As `make`; what it may have made although it failed is found by the next sweep."""
+        try:
+            await self.make(action, name)
+        except OutsideError:
+            self._swept.discard(action.region)
+            raise
+
+    async def make(self, action: LaunchFleet, name: str) -> None:
+        """Make the copy, or find that it is there. Raises as `copy`."""
         configuration = await self._configuration(action)
         with reading(f"autoscaling.DescribeLaunchConfigurations in {action.region}"):
             data = template_data(configuration)
@@ -87,6 +98,8 @@ class TemplateCopies:
                 await self._deleted(region, name)
                 log.info("deleted a temporary launch template that was left behind", template=name, region=region)
         except OutsideError as error:
+            if isinstance(error, Transient):
+                self._swept.discard(region)
             log.warning("temporary launch templates could not be looked for", region=region, reason=str(error))
 
     # ---- calls -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,298 @@
+"""Events from SQS: read, delivered, deleted once they are stored, and never before."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from spotward.aws.deletions import BATCH_MAX, Deletions
+from spotward.aws.queue import QueueSource
+from spotward.aws.queue_address import queue_address
+from spotward.aws.session import Aws
+from spotward.engine.ports import Delivery
+from spotward.events.eventbridge import render
+from spotward.model.errors import ConfigError, OutsideError, PayloadError, Permanent, Transient
+from spotward.model.event import InterruptionNoticed, RebalanceAdvised
+from tests.aws.conftest import REGION, Moto
+from tests.aws.oracle import Oracle
+from tests.aws.stage import NOW, HandClock
+
+
+def notice(number: int) -> InterruptionNoticed:
+    return InterruptionNoticed(time=NOW, region=REGION, instance_id=f"i-{number:017x}", deadline=NOW + 120)
+
+
+IGNORED = json.dumps({"detail-type": "EC2 Instance Launch Unsuccessful", "detail": {}})
+
+
+class Mail:
+    """A queue in moto, and a source that reads it."""
+
+    def __init__(self, moto: Moto, aws: Aws) -> None:
+        self.aws, self.sqs = aws, moto.client("sqs")
+        self.url = str(self.sqs.create_queue(QueueName="spotward", Attributes={"VisibilityTimeout": "1"})["QueueUrl"])
+        self.source = QueueSource(aws, HandClock(), queue=self.url, region=REGION, wait_seconds=1)
+
+    def put(self, *bodies: str) -> None:
+        for body in bodies:
+            self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def take(self, number: int, then: Callable[[list[Delivery]], Awaitable[None]] | None = None) -> list[Delivery]:
+        """So many deliveries; `then` is what is done with them while the source still lives."""
+
+        async def taking() -> list[Delivery]:
+            got: list[Delivery] = []
+            async for delivery in self.source.deliveries():
+                got.append(delivery)
+                if len(got) == number:
+                    break
+            if then is not None:
+                await then(got)
+            return got
+
+        return asyncio.run(asyncio.wait_for(taking(), 30))
+
+    @property
+    def left(self) -> int:
+        """Messages that are still there, whether they can be seen or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+
+@pytest.fixture
+def mail(moto: Moto, aws: Aws) -> Mail:
+    return Mail(moto, aws)
+
+
+async def first(source: QueueSource) -> Delivery:
+    return await anext(source.deliveries())
+
+
+async def acknowledge_all(deliveries: list[Delivery]) -> None:
+    await asyncio.gather(*(delivery.acknowledge() for delivery in deliveries))
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_events_are_delivered_as_eventbridge_sent_them(mail: Mail) -> None:
+    mail.put(render(notice(1)))
+    (delivery,) = mail.take(1)
+    assert delivery.event == notice(1)
+
+
+def test_a_message_is_deleted_when_it_is_acknowledged_and_not_before(mail: Mail) -> None:
+    mail.put(render(notice(1)))
+    mail.take(1)
+    assert mail.left == 1
+    time.sleep(1.1)  # until it can be seen again
+    (again,) = mail.take(1, then=acknowledge_all)
+    assert again.event == notice(1)
+    assert mail.left == 0
+
+
+def test_a_burst_is_deleted_ten_in_a_call(mail: Mail) -> None:
+    mail.put(*(render(notice(n)) for n in range(25)))
+    mail.aws.counter.counts.clear()
+    mail.take(25, then=acknowledge_all)
+    assert mail.left == 0
+    assert mail.aws.counter.counts["sqs.DeleteMessageBatch"] == 3
+    assert mail.aws.counter.counts["sqs.ReceiveMessage"] <= 5
+
+
+def test_what_cannot_be_read_is_delivered_to_be_set_aside_and_goes_like_the_rest(mail: Mail) -> None:
+    mail.put("no event", render(notice(1)))
+    unreadable, readable = sorted(
+        mail.take(2, then=acknowledge_all), key=lambda d: isinstance(d.event, InterruptionNoticed)
+    )
+    assert isinstance(unreadable.event, PayloadError)
+    assert "not JSON" in str(unreadable.event)
+    assert readable.event == notice(1)
+    assert mail.left == 0
+
+
+def test_kinds_of_no_use_are_deleted_at_once_and_delivered_to_nobody(mail: Mail) -> None:
+    mail.put(IGNORED, "[]", render(notice(1)))
+
+    async def wait(_: list[Delivery]) -> None:
+        for _attempt in range(100):
+            if mail.left == 1:
+                return
+            await asyncio.sleep(0.02)
+
+    (delivery,) = mail.take(1, then=wait)
+    assert delivery.event == notice(1)
+    assert mail.left == 1
+
+
+def test_a_message_of_several_events_goes_with_the_last_of_them(mail: Mail) -> None:
+    advice = RebalanceAdvised(time=NOW, region=REGION, instance_id="i-1")
+    mail.put(json.dumps([json.loads(render(notice(1))), json.loads(render(advice)), json.loads(IGNORED)]))
+    seen: list[int] = []
+
+    async def one_by_one(deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            await delivery.acknowledge()
+            seen.append(mail.left)
+
+    first, second = mail.take(2, then=one_by_one)
+    assert (first.event, second.event) == (notice(1), advice)
+    assert seen == [1, 0]
+
+
+def test_an_event_is_never_later_than_its_coming(mail: Mail) -> None:
+    late = InterruptionNoticed(time=NOW + 999, region=REGION, instance_id="i-1", deadline=NOW + 1119)
+    mail.put(render(late))
+    (delivery,) = mail.take(1)
+    assert isinstance(delivery.event, InterruptionNoticed)
+    assert delivery.event.time == NOW
+
+
+# ---- stopping and failing --------------------------------------------------------------------------------------------
+
+
+def test_stopping_does_not_wait_for_the_poll(mail: Mail) -> None:
+    source = QueueSource(mail.aws, HandClock(), queue=mail.url, region=REGION)
+
+    async def stopped_while_it_waits() -> float:
+        task = asyncio.create_task(first(source))
+        await asyncio.sleep(0.3)
+        begun = time.perf_counter()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return time.perf_counter() - begun
+
+    begun = time.perf_counter()
+    assert asyncio.run(stopped_while_it_waits()) < 0.2
+    assert time.perf_counter() - begun < 1.5
+
+
+def test_a_queue_that_does_not_exist_is_told_with_the_next_step(aws: Aws) -> None:
+    source = QueueSource(aws, HandClock(), queue="none", region=REGION)
+    with pytest.raises(
+        Permanent, match=r"queue none in us-east-1 does not exist .*create it, with an EventBridge rule"
+    ):
+        asyncio.run(first(source))
+
+
+def test_after_an_error_it_can_be_asked_again_and_goes_on(mail: Mail) -> None:
+    source = QueueSource(mail.aws, HandClock(), queue="later", region=REGION, wait_seconds=1)
+    with pytest.raises(OutsideError):
+        asyncio.run(first(source))
+    url = mail.sqs.create_queue(QueueName="later")["QueueUrl"]
+    mail.sqs.send_message(QueueUrl=url, MessageBody=render(notice(7)))
+    assert asyncio.run(first(source)).event == notice(7)
+
+
+def test_a_deletion_that_sqs_refuses_is_told_to_the_one_it_concerns(oracle: Oracle, oracle_aws: Aws) -> None:
+    message = {"MessageId": "m", "ReceiptHandle": "r", "Body": render(notice(1))}
+    oracle.replies["ReceiveMessage"] = json.dumps(
+        {"Messages": [message, {**message, "ReceiptHandle": "expired"}]}
+    ).encode()
+    oracle.replies["DeleteMessageBatch"] = json.dumps(
+        {"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
+    ).encode()
+    source = QueueSource(oracle_aws, HandClock(), queue=f"{oracle.url}/1/spotward", region=REGION)
+
+    async def both() -> list[Any]:
+        deliveries = source.deliveries()
+        got = [await anext(deliveries), await anext(deliveries)]
+        return await asyncio.gather(*(each.acknowledge() for each in got), return_exceptions=True)
+
+    good, bad = asyncio.run(both())
+    assert good is None
+    assert isinstance(bad, Transient)
+    assert "ReceiptHandleIsInvalid" in str(bad)
+
+
+def test_a_deletion_that_fails_whole_is_told_to_all() -> None:
+    async def fail(receipts: list[str]) -> dict[str, str]:
+        raise Transient(f"{len(receipts)} are not deleted", code="Throttled")
+
+    async def three() -> list[BaseException | None]:
+        deletions = Deletions(fail)
+        return await asyncio.gather(*(deletions.delete(r) for r in "abc"), return_exceptions=True)
+
+    assert [str(error) for error in asyncio.run(three())] == ["3 are not deleted"] * 3
+
+
+def test_one_that_gives_up_waiting_does_not_take_the_others_deletion_with_it() -> None:
+    deleted: list[list[str]] = []
+
+    async def note(receipts: list[str]) -> dict[str, str]:
+        deleted.append(receipts)
+        return {}
+
+    async def story() -> None:
+        deletions = Deletions(note)
+        first, second = (asyncio.create_task(deletions.delete(r)) for r in "ab")
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+
+    asyncio.run(story())
+    assert deleted == [["a", "b"]]
+
+
+def test_no_batch_is_larger_than_sqs_takes() -> None:
+    sizes: list[int] = []
+
+    async def note(receipts: list[str]) -> dict[str, str]:
+        sizes.append(len(receipts))
+        return {}
+
+    async def many() -> None:
+        deletions = Deletions(note)
+        await asyncio.gather(*(deletions.delete(str(n)) for n in range(37)))
+
+    asyncio.run(many())
+    assert sum(sizes) == 37
+    assert max(sizes) == BATCH_MAX
+    assert len(sizes) == 4
+
+
+# ---- where it is -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "region"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/spotward", None, "eu-west-1"),
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/spotward", "us-east-1", "eu-west-1"),
+        ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/spotward", None, "cn-north-1"),
+        ("https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/spotward", None, "us-gov-west-1"),
+        ("https://vpce-1-2.sqs.ap-southeast-2.vpce.amazonaws.com/123456789012/spotward", None, "ap-southeast-2"),
+        ("https://eu-central-1.queue.amazonaws.com/123456789012/spotward", None, "eu-central-1"),
+        ("http://127.0.0.1:5000/123456789012/spotward", "us-west-2", "us-west-2"),
+        ("arn:aws-us-gov:sqs:us-gov-east-1:123456789012:spotward", None, "us-gov-east-1"),
+        ("spotward", "us-west-2", "us-west-2"),
+    ],
+)
+def test_a_queue_s_region_is_what_its_url_or_arn_says_or_else_what_was_given(
+    text: str, given: str | None, region: str
+) -> None:
+    address = queue_address(text, given)
+    assert (address.region, address.name) == (region, "spotward")
+    assert (address.url is not None) == text.startswith("http")
+
+
+@pytest.mark.parametrize(
+    "text", ["spotward", "http://127.0.0.1:5000/1/q", "https://sqs.localhost.localstack.cloud/1/q"]
+)
+def test_a_queue_without_a_region_is_the_user_s_to_correct(text: str) -> None:
+    with pytest.raises(ConfigError, match="does not tell its region; give --region, or the queue's ARN"):
+        queue_address(text)
+
+
+def test_an_arn_and_a_name_lead_to_the_queue(mail: Mail) -> None:
+    arn = mail.sqs.get_queue_attributes(QueueUrl=mail.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for text in (arn, "spotward"):
+        mail.put(render(notice(1)))
+        mail.source = QueueSource(mail.aws, HandClock(), queue=text, region=REGION, wait_seconds=1)
+        assert mail.source.name == "queue spotward in us-east-1"
+        mail.take(1, then=acknowledge_all)
+    assert mail.left == 0

@@ -203,8 +203,10 @@ class Observer:
         """What is found when this id is looked for with all others that come within the window."""
 
         async def search(ids: list[str]) -> dict[str, Instance]:
-            await asyncio.sleep(FIND_WINDOW_SECONDS)
-            del self._searches[region]  # whoever comes from now on begins another
+            try:
+                await asyncio.sleep(FIND_WINDOW_SECONDS)
+            finally:
+                del self._searches[region]  # whoever comes from now on begins another
             return await self._by_id(region, ids)
 
         if region not in self._searches:

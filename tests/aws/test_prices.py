@@ -4,12 +4,17 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spotward.aws.on_demand import load_price_list, pricing_region
+from spotward.aws.price_filter import patterns_below
 from spotward.aws.prices import LiveMarket
 from spotward.aws.session import Aws
 from spotward.market.price_list import PriceList, read_price_list
@@ -203,6 +208,63 @@ def test_the_price_that_stands_now_is_asked_for_under_both_names_of_the_product(
     assert values(sent, "ProductDescription.") == ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"]
     assert values(sent, "Filter.1.Value.") == list(ZONES)
     assert datetime.fromisoformat(sent["StartTime"]).timestamp() == NOW
+
+
+def test_prices_that_would_save_nothing_are_not_asked_for(prepared: Oracle, oracle_aws: Aws) -> None:
+    asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (sent,) = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
+    assert sent["Filter.2.Name"] == "spot-price"
+    assert values(sent, "Filter.2.Value.") == patterns_below(0.096)
+
+
+def test_where_the_operator_takes_pools_without_a_price_every_price_is_asked_for(
+    prepared: Oracle, oracle_aws: Aws
+) -> None:
+    asked(LiveMarket(oracle_aws, HandClock()), replace(QUESTION, allow_unpriced=True))
+    (sent,) = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
+    assert "Filter.2.Name" not in sent
+
+
+def test_when_nothing_saves_the_dearer_prices_are_asked_for_so_that_the_cheapest_can_be_named(
+    prepared: Oracle, oracle_aws: Aws
+) -> None:
+    prepared.replies["DescribeSpotPriceHistory"] = lambda sent: history_answer(
+        "" if "Filter.2.Name" in sent else history({"m5.large": 0.099})
+    )
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    assert answer.offers == ()
+    assert answer.reason.endswith("costs less than 0.096 USD an hour; the cheapest is m5.large/us-east-1a at 0.099")
+    assert prepared.times("DescribeSpotPriceHistory") == 2
+
+
+def test_a_dearer_type_asks_for_more_prices_and_from_then_on_both_are_asked_for_at_once(
+    prepared: Oracle, oracle_aws: Aws
+) -> None:
+    prepared.replies["GetProducts"] = lambda sent: products(
+        product("0.96" if any(each["Value"] == "m5.4xlarge" for each in sent["Filters"]) else "0.096")
+    )
+    clock, dearer = HandClock(), replace(QUESTION, instance_type="m5.4xlarge")
+    market = LiveMarket(oracle_aws, clock)
+    for _ in range(2):
+        for question in (QUESTION, dearer):
+            asked(market, question)
+        clock.time += 300
+    sent = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
+    assert [values(each, "Filter.2.Value.") for each in sent] == [
+        patterns_below(0.096),
+        patterns_below(0.96),
+        patterns_below(0.96),
+    ]
+
+
+@given(st.decimals(min_value="0.000002", max_value=900, places=6), st.decimals(0, 900, places=6))
+def test_the_patterns_of_a_price_match_all_that_is_below_it_and_little_that_is_not(
+    limit: Decimal, price: Decimal
+) -> None:
+    text = f"{price:.6f}"
+    matched = any(fnmatchcase(text, pattern) for pattern in patterns_below(float(limit)))
+    assert matched or price >= limit
+    assert not matched or price < limit * Decimal("1.1")
 
 
 def test_of_several_prices_of_a_pool_the_newest_counts(prepared: Oracle, oracle_aws: Aws) -> None:

@@ -1,10 +1,10 @@
 """The live market: which types and prices there are now, in few calls.
 
 The order of the questions is what saves calls. The on-demand price of the original comes first: without one there is
-nothing to compare. Then the Spot prices of the zones asked for: one answer names every type that is sold there, and all
-that are not cheaper fall away. Only what is left is described, a hundred types a call, and only what fits is checked
-against the offerings. For an m5.large in three zones that is eight to ten calls when nothing is known, and five minutes
-later the three pages of Spot prices alone.
+nothing to compare. Then the Spot prices below it in the zones asked for, which name every type that is cheaper
+somewhere. Only those are described, a hundred types a call, and only what fits is checked against the offerings. For an
+m5.large in three zones that is six to eight calls when nothing is known, and five minutes later the Spot prices alone.
+Where nothing would save, the dearer prices are asked for too, so that the reason can name the cheapest.
 
 Prices are believed as AWS tells them, however long ago it says that they began: a price that has stood since 2006 is a
 stable price.
@@ -13,12 +13,15 @@ stable price.
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 
 from spotward.aws.aged import Aged
 from spotward.aws.asking import ask
 from spotward.aws.describe import Described, instance_type_of, seconds
 from spotward.aws.on_demand import OnDemandPrices
+from spotward.aws.price_filter import patterns_below
 from spotward.aws.session import Aws
 from spotward.engine.ports import Clock
 from spotward.market.catalogue import permitted
@@ -43,6 +46,15 @@ ROWS_PER_PAGE = 1000
 """Limits of DescribeInstanceTypes, of EC2's filters, and of EC2's price and offering pages."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ZonePrices:
+    """What AWS told of one zone's Spot prices."""
+
+    below: float
+    """All below this are there, per hour; of the others perhaps some. `inf`: all there are."""
+    by_type: Mapping[str, SpotPrice]
+
+
 class LiveMarket:
     """Recommends pools from what AWS says now. An `engine.ports.Recommender`."""
 
@@ -55,15 +67,22 @@ class LiveMarket:
         self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._types = Aged[tuple[str, str], tuple[InstanceType, ...]](TYPES_AGE_SECONDS)
         self._offered = Aged[tuple[str, str, str], bool](TYPES_AGE_SECONDS)
-        self._spot = Aged[tuple[str, str, str], Mapping[str, SpotPrice]](SPOT_PRICES_AGE_SECONDS)
+        self._spot = Aged[tuple[str, str, str], _ZonePrices](SPOT_PRICES_AGE_SECONDS)
 
     async def recommend(self, question: RecommendPools) -> PoolsRecommended:
         """The pools that fit, best first; an answer without offers says why. Raises OutsideError."""
         async with self._busy[question.region]:  # whoever asks next finds the answers of the first
-            market = await self._market(question)
+            answer = await self._recommended(question, cheaper_alone=not question.allow_unpriced)
+            if not answer.offers:
+                answer = await self._recommended(question, cheaper_alone=False)
+        return answer
+
+    async def _recommended(self, question: RecommendPools, *, cheaper_alone: bool) -> PoolsRecommended:
+        """cheaper_alone: prices that are no saving are of no interest."""
+        market = await self._market(question, cheaper_alone=cheaper_alone)
         return recommend(question, market, time=self._clock.now(), risk=self._risk)
 
-    async def _market(self, question: RecommendPools) -> Market:
+    async def _market(self, question: RecommendPools, *, cheaper_alone: bool) -> Market:
         """All that is known of the types that may be recommended."""
         product = product_of(question.product)
         quote = await self._on_demand.quote(question, product)
@@ -75,7 +94,8 @@ class LiveMarket:
                 on_demand_usd_per_hour=None,
                 unpriced_because=quote.because,
             )
-        prices = await self._spot_prices(question, product)
+        limit = price_limit(question, quote.price) if cheaper_alone else None
+        prices = await self._spot_prices(question, product, below=inf if limit is None else limit)
         names = {question.instance_type, *_cheaper(question, prices, quote.price)}
         types = await self._described(question.region, sorted(names))
         original = types.get(question.instance_type)
@@ -90,27 +110,37 @@ class LiveMarket:
 
     # ---- Spot --------------------------------------------------------------------------------------------------------
 
-    async def _spot_prices(self, question: RecommendPools, product: Product | None) -> dict[Pool, SpotPrice]:
-        """The current price of every pool of the zones asked for; empty for a product that Spot does not sell."""
+    async def _spot_prices(
+        self, question: RecommendPools, product: Product | None, *, below: float
+    ) -> dict[Pool, SpotPrice]:
+        """The current price of every pool of the zones asked for, of all that cost less than `below` and perhaps of
+        others; empty for a product that Spot does not sell.
+        """
         if product is None or product.spot is None:
             return {}
         region, name, now = question.region, product.spot, self._clock.now()
-        missing = self._spot.missing([(region, name, az) for az in question.azs], now)
+        known = {az: self._spot.fresh((region, name, az), now) for az in question.azs}
+        missing = [az for az, prices in known.items() if prices is None or prices.below < below]
         if missing:
-            asked = [az for _, _, az in missing]
-            found = await self._price_history(region, product, asked, now)
-            for az in asked:
-                self._spot.keep((region, name, az), found.get(az, {}), now)
+            # As far as was asked for before, so that types of different price do not take turns in asking.
+            earlier = [entry[1].below for az in missing if (entry := self._spot.entries.get((region, name, az)))]
+            below = max([below, *(limit for limit in earlier if limit < inf)])
+            found = await self._price_history(region, product, missing, now, below=below)
+            for az in missing:
+                self._spot.keep((region, name, az), _ZonePrices(below=below, by_type=found.get(az, {})), now)
         return {
             Pool(instance_type=each, az=az): price
             for az in question.azs
-            for each, price in (self._spot.fresh((region, name, az), now) or {}).items()
+            if (prices := self._spot.fresh((region, name, az), now)) is not None
+            for each, price in prices.by_type.items()
         }
 
     async def _price_history(
-        self, region: str, product: Product, azs: Sequence[str], now: float
+        self, region: str, product: Product, azs: Sequence[str], now: float, *, below: float
     ) -> Mapping[str, Mapping[str, SpotPrice]]:
         """Zone → type → newest price. A history that starts now has only the prices that stand now."""
+        cheap = patterns_below(below) if below < inf else []
+        filters = {"availability-zone": list(azs)} | ({"spot-price": cheap} if cheap else {})
         pages = await self._aws.pages(
             region,
             "ec2",
@@ -118,7 +148,7 @@ class LiveMarket:
             each=_read_prices,
             StartTime=datetime.fromtimestamp(now, UTC),
             ProductDescriptions=list(product.spot_descriptions),
-            Filters=[{"Name": "availability-zone", "Values": list(azs)}],
+            Filters=[{"Name": name, "Values": values} for name, values in filters.items()],
             MaxResults=ROWS_PER_PAGE,
         )
         newest: dict[str, dict[str, SpotPrice]] = {}

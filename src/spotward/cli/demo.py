@@ -64,9 +64,8 @@ class Reading:
 
     @property
     def words(self) -> str:
-        """`6 on-demand`, `2 on-demand + 4 Spot`."""
-        parts = [f"{n} {kind}" for n, kind in ((self.on_demand, "on-demand"), (self.spot, "Spot")) if n]
-        return " + ".join(parts) or "nothing"
+        """`6 + 0`: on demand and Spot."""
+        return f"{self.on_demand} + {self.spot}"
 
 
 @dataclass(kw_only=True)
@@ -222,9 +221,8 @@ class Demonstration:
         table = Table(
             title="What became of it", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
         )
-        for heading in ("group", "before", "after"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("USD/h", "saving", "interruptions\nsurvived", "shortfall\ninstance-s"):
+        table.add_column("group", no_wrap=True)
+        for heading in ("before", "after", "USD/h", "saving", "interruptions", "shortfall"):
             table.add_column(heading, justify="right", no_wrap=True)
         for plan in DEMO_GROUPS:
             row = self._rows[plan.name]
@@ -241,7 +239,10 @@ class Demonstration:
                 f"{row.shortfall.get('moving', 0.0) + row.shortfall.get('interrupted', 0.0):.0f}",
             )
         self._console.print(table)
-        self._console.print("USD/h: what the members after would cost on demand → what they cost now. * not opted in.")
+        self._console.print(
+            "before, after: members on demand + Spot; USD/h: on demand → now; interruptions: survived; "
+            "shortfall: instance-seconds below the owner's capacity; *: not opted in"
+        )
         growing = self._rows[GROWING].shortfall.get("growing", 0.0)
         self._console.print(
             f"While {GROWING} grew, its own new instances took {growing:.0f} instance-seconds to come into service; "

@@ -20,7 +20,7 @@ from spotward.model.action import (
     TerminateInstances,
     UntagGroup,
 )
-from spotward.model.cloud import group_id
+from spotward.model.cloud import Lifecycle, group_id
 from spotward.model.event import (
     Done,
     Event,
@@ -125,8 +125,10 @@ def action_words(action: Action) -> str:
         case ObserveRegion() | ObserveGroup() | ObserveInstances() | FindInstance() | RecommendPools():
             return _question_words(action)
         case LaunchFleet():
-            pools = counted(len(action.pools), "pool")
-            return f"launch {action.count} {action.lifecycle} for {action.subject} from {pools}"
+            kind = "Spot" if action.lifecycle is Lifecycle.SPOT else "on demand"
+            zones = listed(sorted({pool.az for pool in action.pools}))
+            pools = f", from {counted(len(action.pools), 'pool')}" if action.lifecycle is Lifecycle.SPOT else ""
+            return f"launch {action.count} {kind} in {zones} for {action.subject}{pools}"
         case AttachInstances():
             return f"attach {listed(action.instance_ids)} to {action.subject}"
         case RetireMember():

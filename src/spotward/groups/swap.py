@@ -116,7 +116,7 @@ def _launch(steps: Steps, scene: Scene) -> Steps:
     steps = steps.at(swap)
     for launch in swap.launches:
         if not launch.answered:
-            steps = steps.wishing(_fleet(swap, launch), _why(swap, launch))
+            steps = steps.wishing(_fleet(swap, launch), _why(swap))
     return steps
 
 
@@ -150,15 +150,14 @@ def _fleet(swap: Swap, launch: Launch) -> LaunchFleet:
     )
 
 
-def _why(swap: Swap, launch: Launch) -> str:
+def _why(swap: Swap) -> str:
     olds = listed([old.id for old in swap.olds], most=3)
-    cause = {
+    return {
         SwapCause.INTERRUPTION: f"EC2 takes {olds} at {moment(swap.deadline or swap.born)}",
         SwapCause.REBALANCE: f"EC2 advises to move off {olds}",
         SwapCause.BASE: f"too few on-demand members: {olds} turned back",
         SwapCause.SAVING: f"{olds} on demand above the base",
     }[swap.cause]
-    return f"{cause}; {launch.count} {launch.lifecycle} in {launch.az} from {counted(len(launch.pools), 'pool')}"
 
 
 def _borrow(steps: Steps, scene: Scene) -> Steps:

@@ -75,6 +75,7 @@ WORLDS = st.builds(
     wishes=maps(str, WishState),
     launches=maps(str, WishState),
     undertakings=maps(str, Undertaking),
+    undertaken=maps(str, tuple[str, ...]),
     pauses=maps(str, Pause),
     verdicts=maps(str, str),
     observed=maps(str, float),

@@ -382,6 +382,12 @@ class AnyHistory(RuleBasedStateMachine):
         assert asked == set(self.in_flight)
 
     @invariant()
+    def the_undertakings_of_a_group_are_found(self) -> None:
+        for subject in (WEB, f"{REGION}/api"):
+            slowly = sorted((u for u in self.world.undertakings.values() if u.group_id == subject), key=lambda u: u.key)
+            assert list(self.world.undertakings_of(subject)) == slowly
+
+    @invariant()
     def whatever_waits_for_a_time_was_given_a_wake(self) -> None:
         wakes = {wake for *_, step in self.history for wake in step.wakes}
         for wish in self.world.wishes.values():

@@ -43,7 +43,7 @@ def test_each_page_is_one_line_of_json_where_nobody_watches() -> None:
     assert line["number"] == 7
     assert line["on"] == "instance.gone"
     assert line["time"] == "2023-11-14 22:13:20Z"
-    assert line["asked"] == ["launch 1 Spot in us-east-1a for us-east-1/web, from 1 pool"]
+    assert line["asked"] == ["launch 1 Spot in us-east-1b for us-east-1/web, from 1 pool"]
     assert line["level"] == "info"
 
 
@@ -60,7 +60,7 @@ def test_a_line_stays_short_however_much_is_on_the_page() -> None:
 
 def test_a_person_gets_a_line_to_read() -> None:
     text = logged(Core([wishing(a_launch())]), as_json=False).getvalue()
-    assert "launch 1 Spot in us-east-1a for us-east-1/web" in text
+    assert "launch 1 Spot in us-east-1b for us-east-1/web" in text
     assert not text.startswith("{")
 
 

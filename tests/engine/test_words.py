@@ -73,7 +73,7 @@ def test_an_operator_can_read_what_happened(event: Event, words: str) -> None:
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        (a_launch(count=3), "launch 3 spot for us-east-1/web from 1 pool"),
+        (a_launch(count=3), "launch 3 Spot in us-east-1b for us-east-1/web, from 1 pool"),
         (
             RetireMember(region=REGION, group="web", key="k", instance_id="i-1"),
             "terminate i-1 through us-east-1/web",

@@ -26,7 +26,7 @@ from spotward.model.decision import NOTHING, Decider, Decision, GroupPause, Wake
 from spotward.model.event import Event
 from spotward.model.page import Note
 from spotward.model.undertaking import Clone, CloneState, Launch, Swap, SwapCause, Verb
-from spotward.model.units import counted, listed, moment
+from spotward.model.units import listed, moment
 from spotward.model.world import Pause, World
 
 ATTACH_MAX = 20

@@ -11,12 +11,13 @@ from spotward.emulator.settings import EmulatorSettings
 from tests.emulator.clients import Clients
 
 START_TIME = 1_790_000_000.0
+SPEED = 240.0
 
 
 @pytest.fixture(scope="module")
 def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """Sixty times as fast as the world; a module that wants another one has `CLOUD = EmulatorSettings(...)`."""
-    settings = getattr(request.module, "CLOUD", EmulatorSettings(speed=60.0, start_time=START_TIME))
+    """Four virtual minutes in a second; a module that wants another one has `CLOUD = EmulatorSettings(...)`."""
+    settings = getattr(request.module, "CLOUD", EmulatorSettings(speed=SPEED, start_time=START_TIME))
     with Emulator(settings) as emulator:
         yield emulator
 

@@ -37,6 +37,11 @@ class PriceFilters:
         for one in filters:
             self._tests[one["Field"].lower()].append(_test(one["Type"], one["Value"]))
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """Which fields are asked about, in lower case."""
+        return frozenset(self._tests)
+
     def admit(self, fields: Mapping[str, str]) -> bool:
         """Whether none of these fields is refused; filters on other fields are not asked."""
         return all(test(value) for field, value in fields.items() for test in self._tests.get(field.lower(), ()))

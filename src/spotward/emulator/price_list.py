@@ -105,11 +105,16 @@ def cells() -> list[Cell]:
 
 def attributes(row: Row, cell: Cell) -> dict[str, str]:
     """What the price list says about a product."""
+    usage = {"usagetype": usage_type(row, cell)}
+    return {**hardware(row[1]), **attributes_of_region(row[0]), **attributes_of_cell(cell), **usage}
+
+
+def usage_type(row: Row, cell: Cell) -> str:
+    """What the bill says: `EUC1-BoxUsage:m5.large`."""
     (region, name), (_, tenancy, status) = row, cell
     prefix = _REGION_ON_THE_BILL.get(region, region)
     usage = f"{USAGES[tenancy, status]}:{name}"
-    usage_type = f"{prefix}-{usage}" if prefix else usage
-    return {**hardware(name), **attributes_of_region(region), **attributes_of_cell(cell), "usagetype": usage_type}
+    return f"{prefix}-{usage}" if prefix else usage
 
 
 def attributes_of_region(region: str) -> dict[str, str]:

@@ -23,6 +23,9 @@ PAGE = 100
 
 _SERVICE = "AmazonEC2"
 
+_EVERYTHING = (("us-east-1", "g4dn.xlarge"), price_list.cells()[0])
+"""A product that has every attribute there is."""
+
 
 class Pricing:
     """The API as one of its regions answers it."""
@@ -47,11 +50,9 @@ class Pricing:
     def _describe_services(self, params: Mapping[str, Any]) -> dict[str, Any]:
         _check_service(params.get("ServiceCode", _SERVICE))
         _start(params)
-        names = sorted(price_list.attributes(("us-east-1", "g4dn.xlarge"), price_list.cells()[0]))
-        return {
-            "Services": [{"ServiceCode": _SERVICE, "AttributeNames": [*names, "productFamily", "termType"]}],
-            "FormatVersion": "aws_v1",
-        }
+        row, cell = _EVERYTHING
+        names = sorted({*price_list.attributes(row, cell), "productFamily", "termType"})
+        return {"Services": [{"ServiceCode": _SERVICE, "AttributeNames": names}], "FormatVersion": "aws_v1"}
 
     def _attribute_values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         _check_service(params["ServiceCode"])
@@ -67,12 +68,17 @@ class Pricing:
         if params.get("FormatVersion", "aws_v1") != "aws_v1":
             raise ApiError("InvalidParameterException", "The format version must be aws_v1.")
         filters = PriceFilters(params.get("Filters") or ())
+        if not filters.fields <= _known_fields():
+            return {"FormatVersion": "aws_v1", "PriceList": []}
         regions = [region for region in self._regions if filters.admit(price_list.attributes_of_region(region))]
         rows = [row for row in price_list.rows(regions) if filters.admit(price_list.hardware(row[1]))]
         cells = [cell for cell in price_list.cells() if filters.admit(price_list.attributes_of_cell(cell))]
         most = _most(params)
         documents: list[str] = []
         for position, row, cell in price_list.walk(rows, cells, _start(params)):
+            # The cheapest look first: a filter by usage type alone passes over all the 800,000 products.
+            if not filters.admit({"usagetype": price_list.usage_type(row, cell)}):
+                continue
             described = price_list.attributes(row, cell)
             if not filters.admit_all({**described, **_implied(row, cell)}):
                 continue
@@ -90,6 +96,13 @@ def _implied(row: price_list.Row, cell: price_list.Cell) -> dict[str, str]:
         "sku": price_list.sku(row, cell),
         "termType": "OnDemand",
     }
+
+
+@cache
+def _known_fields() -> frozenset[str]:
+    """All fields that any product has, in lower case."""
+    row, cell = _EVERYTHING
+    return frozenset(name.lower() for name in (*price_list.attributes(row, cell), *_implied(row, cell)))
 
 
 @cache

@@ -120,3 +120,12 @@ def test_templates_are_found_by_tag_and_shown_in_pages() -> None:
     rest = scene.ec2("DescribeLaunchTemplates", MaxResults=3, NextToken=first["NextToken"])
     names = [one["LaunchTemplateName"] for one in (*first["LaunchTemplates"], *rest["LaunchTemplates"])]
     assert names == ["t0", "t1", "t2", "t3", "t4"]
+
+
+def test_a_repeated_client_token_makes_no_second_template() -> None:
+    scene = Scene()
+    wanted = {"LaunchTemplateName": "web", "LaunchTemplateData": {"ImageId": IMAGE}, "ClientToken": "t"}
+    first = scene.ec2("CreateLaunchTemplate", **wanted)
+    assert scene.ec2("CreateLaunchTemplate", **wanted) == first
+    with pytest.raises(ApiError, match="IdempotentParameterMismatch"):
+        scene.ec2("CreateLaunchTemplate", **{**wanted, "LaunchTemplateData": {}})

@@ -161,10 +161,9 @@ class GroupCalls:
     def resume(self, params: Params) -> Answer:
         """ResumeProcesses: those named, or all."""
         group = self._group(params)
-        for process in _processes(params):
-            group.suspended.pop(process, None)
+        resumed = [process for process in _processes(params) if group.suspended.pop(process, None)]
         self._membership.recount(group)
-        self._keeper.resumed(group)
+        self._keeper.resumed(group, resumed)
         return {}
 
     def delete(self, params: Params) -> Answer:

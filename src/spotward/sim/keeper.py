@@ -12,7 +12,7 @@ refreshes above full capacity all use it. While it is open the group wants one m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from spotward.sim.activities import ACTIVITIES_KEPT, Activity, finish
 from spotward.sim.errors import ApiError
@@ -83,11 +83,13 @@ class Keeper:
         self._membership.recount(group)
         self.wake(group)
 
-    def resumed(self, group: Group) -> None:
-        """Processes go on: what their suspension left undone is looked at again."""
-        group.next_launch_time = 0.0
-        for member in list(group.members.values()):
-            self._membership.notice(group, member)
+    def resumed(self, group: Group, processes: Collection[str]) -> None:
+        """These processes go on: what their suspension left undone is looked at again."""
+        if "Launch" in processes:
+            group.next_launch_time = 0.0
+        if "HealthCheck" in processes:
+            for member in list(group.members.values()):
+                self._membership.notice(group, member)
         self.wake(group)
 
     # -- the steps of a look -----------------------------------------------------------------------------------------
@@ -116,17 +118,21 @@ class Keeper:
     def _grow(self, group: Group) -> None:
         if not group.runs("Launch") or self._too_early(group):
             return
-        dry: set[str] = set()
-        while group.capacity() < self._wanted(group):
+        # Counted once and kept by hand: a group of a thousand grows in a look of a thousand steps.
+        capacity, counts, dry = group.capacity(), group.by_zone(), set[str]()
+        while capacity < self._wanted(group):
             zones = [zone for zone in group.zones if zone not in dry]
-            if self._launch(group, self._growth_cause(group), group.by_zone(), zones, dry) is None:
+            member = self._launch(group, self._growth_cause(group, int(capacity)), counts, zones, dry)
+            if member is None:
                 self._wait_to_launch(group)
                 return
+            capacity += member.weight
+            counts[member.zone] += 1
             group.replacements_due = max(0, group.replacements_due - 1)
         group.replacements_due = 0
 
-    def _growth_cause(self, group: Group) -> str:
-        now, before = stamp(self._region.now), int(group.capacity())
+    def _growth_cause(self, group: Group, before: int) -> str:
+        now = stamp(self._region.now)
         if group.replacements_due:
             return f"At {now} an instance was launched in response to an unhealthy instance needing to be replaced."
         return (

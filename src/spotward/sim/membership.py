@@ -82,7 +82,7 @@ class Membership:
     def _join(self, group: Group, member: Member) -> None:
         group.members[member.id] = member
         self._of[member.id] = (group, member)
-        self.recount(group)
+        group.touch()  # who is Pending changes no count
 
     def _serve_after(self, group: Group, member: Member, seconds: float) -> None:
         self._region.after(seconds, lambda: self._enter_service(group, member))
@@ -149,7 +149,9 @@ class Membership:
         return activity
 
     def _gone_aside(self, group: Group, member: Member) -> None:
-        if member.state is LifecycleState.ENTERING_STANDBY:
+        if member.state is LifecycleState.ENTERING_STANDBY and member.instance.state == "terminated":
+            self._leave(group, member)
+        elif member.state is LifecycleState.ENTERING_STANDBY:
             member.state = LifecycleState.STANDBY
             self._end_activity(member)
             self._moved(group)
@@ -178,6 +180,7 @@ class Membership:
         if known is None:
             return
         group, member = known
+        self.recount(group)
         if instance.state == "running" and member.state is LifecycleState.PENDING:
             self._serve_after(group, member, self._region.timings.in_service_seconds)
         elif instance.state == "terminated" and member.state not in COUNTED:
@@ -258,7 +261,7 @@ class Membership:
     def recount(self, group: Group) -> None:
         """The group's description and its shortfall follow from its members and sizes: call it after each change."""
         group.touch()
-        serving = sum(member.weight for member in group.in_service())
+        serving = sum(one.weight for one in group.in_service() if one.instance.state == "running")
         self._meter.missing(group.name, max(0, int(group.desired - group.borrowed - serving)))
 
     def register_all(self, group: Group, arn: str) -> None:

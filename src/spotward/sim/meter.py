@@ -38,8 +38,8 @@ class Usage:
     shortfall_instance_seconds: Mapping[str, float]
     """Group -> how many instances were missing, times for how long.
 
-    Missing is what the owner's desired capacity exceeds the InService members by. What AttachInstances adds to the
-    desired capacity is not the owner's wish until it is taken back by a decrement.
+    Missing is what the owner's desired capacity exceeds the InService members by that run. What AttachInstances adds to
+    the desired capacity is lent, not wished for, until a decrement takes it back.
     """
 
 

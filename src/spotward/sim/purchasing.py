@@ -102,15 +102,17 @@ class Purchasing:
 
     def _place(self, group: Group, zone: str) -> dict[str, Any]:
         """The launch parameters that put an instance into the zone: into the emptiest of the group's subnets there."""
-        used = Counter(member.instance.order.subnet["SubnetId"] for member in group.counted())
         here = [
             subnet_id
             for subnet_id in group.subnets()
             if (self._around.subnet(subnet_id) or {}).get("AvailabilityZone") == zone
         ]
-        if here:
-            return {"SubnetId": min(here, key=lambda subnet_id: (used[subnet_id], here.index(subnet_id)))}
-        return {"Placement": {"AvailabilityZone": zone}}
+        if not here:
+            return {"Placement": {"AvailabilityZone": zone}}
+        if len(here) == 1:
+            return {"SubnetId": here[0]}
+        used = Counter(member.instance.order.subnet["SubnetId"] for member in group.counted())
+        return {"SubnetId": min(here, key=lambda subnet_id: (used[subnet_id], here.index(subnet_id)))}
 
     # -- mixed-instances policies ------------------------------------------------------------------------------------
 

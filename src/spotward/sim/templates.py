@@ -12,6 +12,7 @@ from typing import Any
 from spotward.sim.answers import Answer, Operation, Params, Values, page, paged, sieve, tag_list, tags_for
 from spotward.sim.errors import ApiError
 from spotward.sim.region import Region, when
+from spotward.sim.tokens import ClientTokens, Show
 
 TEMPLATES_PAGE = 200
 """Templates or versions on one page, as on AWS."""
@@ -57,9 +58,10 @@ class Template:
 class Templates:
     """Every launch template of the region."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, tokens: ClientTokens) -> None:
         """Empty at first."""
         self._region = region
+        self._tokens = tokens
         self.by_id: dict[str, Template] = {}
         self._by_name: dict[str, Template] = {}
 
@@ -110,32 +112,36 @@ class Templates:
 
     def create(self, params: Params) -> Answer:
         """CreateLaunchTemplate."""
+        return self._tokens.once("CreateLaunchTemplate", params, lambda: self._create(params))
+
+    def _create(self, params: Params) -> Show:
         name = params["LaunchTemplateName"]
         if name in self._by_name:
             raise ApiError("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
-        version = self._version(1, params)
         template = Template(
             id=self._region.new_id("lt"),
             name=name,
             create_time=self._region.now,
-            versions={1: version},
+            versions={1: self._version(1, params)},
             tags=tags_for("launch-template", params.get("TagSpecifications")),
         )
         self.by_id[template.id] = self._by_name[name] = template
-        return {"LaunchTemplate": self._template(template)}
+        return lambda: {"LaunchTemplate": self._template(template)}
 
     def create_version(self, params: Params) -> Answer:
         """CreateLaunchTemplateVersion; SourceVersion gives what the new data leaves out."""
+        return self._tokens.once("CreateLaunchTemplateVersion", params, lambda: self._create_version(params))
+
+    def _create_version(self, params: Params) -> Show:
         template = self.find(params)
         data = dict(params["LaunchTemplateData"])
         if params.get("SourceVersion"):
             data = {**template.version(params["SourceVersion"]).data, **data}
         template.made += 1
         template.latest = template.made
-        version = template.versions[template.made] = self._version(
-            template.made, {**params, "LaunchTemplateData": data}
-        )
-        return {"LaunchTemplateVersion": self._version_entry(template, version)}
+        version = self._version(template.made, {**params, "LaunchTemplateData": data})
+        template.versions[template.made] = version
+        return lambda: {"LaunchTemplateVersion": self._version_entry(template, version)}
 
     def _version(self, number: int, params: Params) -> Version:
         return Version(

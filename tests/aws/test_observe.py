@@ -10,7 +10,7 @@ from spotward.aws.session import Aws
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.scope import in_scope
 from spotward.model.action import FindInstance, ObserveGroup, ObserveInstances, ObserveRegion
-from spotward.model.cloud import Lifecycle
+from spotward.model.cloud import Group, Lifecycle
 from spotward.model.event import Event, GroupObserved, InstanceFound, InstancesObserved, RegionObserved
 from spotward.model.world import World
 from tests.aws.conftest import REGION, Moto
@@ -177,8 +177,8 @@ def test_news_is_what_the_world_does_not_know_yet(moto: Moto, look: Look) -> Non
     one, other = first.groups
     grown = replace(one, desired=7)
 
-    def told(*groups: object) -> tuple[object, object]:
-        seen = news(look.world, REGION, groups, (), time=1, as_of=1, key="k", attempt=1)  # type: ignore[arg-type]  # groups
+    def told(*groups: Group) -> tuple[tuple[Group, ...], tuple[str, ...]]:
+        seen = news(look.world, REGION, groups, (), time=1, as_of=1, key="k", attempt=1)
         return seen.groups, seen.gone_groups
 
     assert told(one, other) == ((), ())
@@ -197,6 +197,32 @@ def test_a_known_group_costs_one_call(moto: Moto, look: Look) -> None:
     assert look.calls == {"autoscaling.DescribeAutoScalingGroups": 1}
     assert seen.group is not None
     assert (seen.instances, seen.missing_instances, seen.details, seen.unhealthy) == ((), (), None, None)
+
+
+def test_details_of_a_group_that_was_just_seen_with_its_region_do_not_describe_it_again(moto: Moto, look: Look) -> None:
+    group(moto, "web")
+    seen = look.region()
+    assert look.calls
+    look.clock.time += 15
+    answer = look.group("web", details=True)
+    assert answer.details is not None
+    assert (answer.group, answer.as_of) == (seen.groups[0], seen.as_of)
+    assert not look.calls.keys() & {"autoscaling.DescribeAutoScalingGroups", "ec2.DescribeInstances"}
+
+
+def test_details_of_a_group_describe_it_again_when_it_was_seen_longer_ago_or_the_world_has_not_heard_of_it(
+    moto: Moto, look: Look
+) -> None:
+    group(moto, "web")
+    look.region()
+    look.clock.time += 16
+    assert look.calls
+    look.group("web", details=True)
+    assert look.calls["autoscaling.DescribeAutoScalingGroups"] == 1
+    asyncio.run(look.observer.observe(ObserveRegion(region=REGION), 1))
+    assert look.calls["autoscaling.DescribeAutoScalingGroups"] == 1
+    look.group("web", details=True)
+    assert look.calls["autoscaling.DescribeAutoScalingGroups"] == 1
 
 
 def test_members_that_are_not_known_are_described_with_the_group(moto: Moto, look: Look) -> None:

@@ -35,6 +35,11 @@ FILTER_VALUES_MAX = 200
 REFRESH_SECONDS = 600.0
 """How often all instances of a region are described again, for tags that an owner changed."""
 
+JUST_SEEN_SECONDS = 15.0
+"""When the whole region was seen no longer ago, a group whose details are asked for is not described once more: news of
+a group that has something to do comes with the region, and its details are asked for at once.
+"""
+
 FIND_WINDOW_SECONDS = 0.05
 """Single instances that are looked for within this time are looked for in one call: news comes ten at a time."""
 
@@ -65,6 +70,8 @@ class Observer:
         self._world, self._in_scope = world, in_scope
         self._refresh_seconds = refresh_seconds
         self._refreshed: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
+        """Region → when it was last asked for as a whole, and when that was answered."""
         self._details = DetailReader(aws, clock)
         self._searches: dict[str, tuple[list[str], asyncio.Task[dict[str, Instance]]]] = {}
 
@@ -96,12 +103,14 @@ class Observer:
         instances = await self._members(region, [g for g in groups if self._in_scope(g)], everything=due)
         if due:
             self._refreshed[region] = as_of
+        time = self._clock.now()
+        self._seen[region] = (as_of, time)
         return news(
             self._world(),
             region,
             groups,
             instances.values(),
-            time=self._clock.now(),
+            time=time,
             as_of=as_of,
             key=question.key,
             attempt=attempt,
@@ -129,16 +138,8 @@ class Observer:
     # ---- one group ---------------------------------------------------------------------------------------------------
 
     async def _group(self, question: ObserveGroup, attempt: int) -> GroupObserved:
-        as_of, region = self._clock.now(), question.region
-        found = await ask(
-            self._aws,
-            region,
-            "autoscaling",
-            "describe_auto_scaling_groups",
-            lambda a: _groups(region, a),
-            AutoScalingGroupNames=[question.group],
-        )
-        group = found[0] if found else None
+        region = question.region
+        as_of, group = self._just_seen(question) or await self._seen_now(question)
         unknown: list[str] = []
         instances: dict[str, Instance] = {}
         details: GroupDetails | None = None
@@ -164,6 +165,26 @@ class Observer:
             details=details,
             unhealthy=unhealthy,
         )
+
+    def _just_seen(self, question: ObserveGroup) -> tuple[float, Group] | None:
+        """When the group was seen with its region, and as what; None where it must be looked at."""
+        world, (as_of, answered) = self._world(), self._seen.get(question.region, (-inf, -inf))
+        group = world.groups.get(group_id(question.region, question.group))
+        if group is None or not question.details or question.health or world.observed.get(question.region) != answered:
+            return None
+        return (as_of, group) if self._clock.now() - as_of <= JUST_SEEN_SECONDS else None
+
+    async def _seen_now(self, question: ObserveGroup) -> tuple[float, Group | None]:
+        as_of, region = self._clock.now(), question.region
+        found = await ask(
+            self._aws,
+            region,
+            "autoscaling",
+            "describe_auto_scaling_groups",
+            lambda a: _groups(region, a),
+            AutoScalingGroupNames=[question.group],
+        )
+        return as_of, found[0] if found else None
 
     async def _details_if(self, group: Group, *, wanted: bool) -> GroupDetails | None:
         return await self._details.details(group) if wanted else None

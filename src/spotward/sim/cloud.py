@@ -149,13 +149,10 @@ class Cloud:
         )
         self._witnesses: list[Witness] = []
         self._answers: dict[str, Operation] = {name: do for part in parts for name, do in part.operations().items()}
+        self.operations = frozenset(self._answers)
+        """What `call` answers, as "service.Operation"."""
 
     # -- being spoken to ---------------------------------------------------------------------------------------------
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """What `call` answers, as "service.Operation"."""
-        return frozenset(self._answers)
 
     def owns(self, operation: str, params: Mapping[str, Any]) -> bool:
         """Does `call` answer this one? Tags, say, only of what lives here; target health only of instance targets."""

@@ -139,7 +139,7 @@ def remembered(
     undertakings: Iterable[Undertaking],
 ) -> World:
     """The World that a process starts from: memory, and no observation."""
-    return World(
+    world = World(
         time=time,
         wishes=HashTrieMap(wishes),
         launches=HashTrieMap(launches),
@@ -147,8 +147,10 @@ def remembered(
         dooms=HashTrieMap(dooms),
         pauses=HashTrieMap(pauses),
         verdicts=HashTrieMap(verdicts),
-        undertakings=HashTrieMap({undertaking.key: undertaking for undertaking in undertakings}),
     )
+    for undertaking in undertakings:
+        world = world.with_undertaking(undertaking)
+    return world
 
 
 # ---- forgetting ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ What the deciders add (undertakings, wishes, verdicts) comes in through `with_�
 
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -148,6 +149,8 @@ class World:
     repeated to the letter from here, because a client token goes with one request."""
     undertakings: HashTrieMap[str, Undertaking] = field(default_factory=HashTrieMap)
     """Key → undertaking, open ones only."""
+    undertaken: HashTrieMap[GroupId, tuple[str, ...]] = field(default_factory=HashTrieMap)
+    """Group → keys of its open undertakings, so that a storm over many groups does not look through all of them."""
     pauses: HashTrieMap[GroupId, Pause] = field(default_factory=HashTrieMap)
     verdicts: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
     """Subject → why it is left as it is, in words: said once, and again when it changes."""
@@ -155,6 +158,9 @@ class World:
     """Region → when it was last seen whole."""
     touched: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
     """Group → when a deed of ours on it was last acknowledged: an observation begun earlier is stale."""
+
+    seen: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
+    """Group → when the look was begun by which we know it."""
 
     # ---- questions -------------------------------------------------------------------------------------------
 
@@ -164,8 +170,7 @@ class World:
 
     def undertakings_of(self, subject: GroupId) -> tuple[Undertaking, ...]:
         """The open undertakings of a group, ordered by key: a map's own order differs from process to process."""
-        mine = (u for u in self.undertakings.values() if u.group_id == subject)
-        return tuple(sorted(mine, key=lambda undertaking: undertaking.key))
+        return tuple(self.undertakings[key] for key in self.undertaken.get(subject, ()))
 
     def resting_pools(self, region: str) -> tuple[Pool, ...]:
         """Pools of a region that are left alone now."""
@@ -175,9 +180,14 @@ class World:
 
     def with_undertaking(self, undertaking: Undertaking) -> World:
         """An undertaking as it stands now; one that ended is kept by the store alone."""
-        if undertaking.ended is not None:
-            return replace(self, undertakings=self.undertakings.discard(undertaking.key))
-        return replace(self, undertakings=self.undertakings.insert(undertaking.key, undertaking))
+        key, subject = undertaking.key, undertaking.group_id
+        others = [other for other in self.undertaken.get(subject, ()) if other != key]
+        if undertaking.ended is None:
+            undertakings, keys = self.undertakings.insert(key, undertaking), sorted([*others, key])
+        else:
+            undertakings, keys = self.undertakings.discard(key), others
+        undertaken = self.undertaken.insert(subject, tuple(keys)) if keys else self.undertaken.discard(subject)
+        return replace(self, undertakings=undertakings, undertaken=undertaken)
 
     def with_wish(self, key: str, state: WishState) -> World:
         """A wish as it stands now."""
@@ -252,6 +262,9 @@ class World:
             known = known.discard(instance_id)
         return replace(self, instances=known)
 
+    def _with_sight(self, group: Group, as_of: float) -> World:
+        return replace(self._with_group(group), seen=self.seen.insert(group.id, as_of))
+
     def _with_group(self, group: Group) -> World:
         before = self.groups.get(group.id)
         group_of, instances, dooms = self.group_of, self.instances, self.dooms
@@ -276,6 +289,7 @@ class World:
             groups=empty.groups.discard(subject),
             details=empty.details.discard(subject),
             unhealthy=empty.unhealthy.discard(subject),
+            seen=empty.seen.discard(subject),
             pauses=empty.pauses.discard(subject),
             verdicts=empty.verdicts.discard(subject),
         )
@@ -291,6 +305,10 @@ class World:
             return self
         touched = self.touched.insert(event.subject, event.time)
         return replace(self, groups=self.groups.insert(event.subject, changed), touched=touched)
+
+    def is_fresh(self, subject: GroupId) -> bool:
+        """Do we know the group by a look that was begun after our last deed on it?"""
+        return self.seen.get(subject, -math.inf) >= self.touched.get(subject, -math.inf)
 
     def stale(self, seen: Group, as_of: float) -> bool:
         """May what was seen of a group be older than a deed of ours on it?
@@ -318,7 +336,7 @@ class World:
         world = replace(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
             if not world.stale(group, event.as_of):
-                world = world._with_group(group)
+                world = world._with_sight(group, event.as_of)
         for name in event.gone_groups:
             world = world._without_group(group_id(event.region, name))
         return world._with_instances(event.instances)
@@ -329,7 +347,7 @@ class World:
             return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
         world = self._with_instances(event.instances, event.missing_instances)
         if not world.stale(event.group, event.as_of):
-            world = world._with_group(event.group)
+            world = world._with_sight(event.group, event.as_of)
         if event.details is not None:
             known = KnownDetails(time=event.time, details=event.details)
             world = replace(world, details=world.details.insert(subject, known))
@@ -385,6 +403,10 @@ class World:
         if known is not None and known.action is not None and known.action.mutates:
             touched = self.touched.insert(known.action.subject, event.time)
             world = replace(world, touched=touched)
+            group = world.groups.get(known.action.subject)
+            if group is not None and event.outcome_unknown and isinstance(known.action, UntagGroup):
+                # Our notes may be gone: nothing may be borrowed in the belief that they stand there.
+                world = replace(world, groups=world.groups.insert(group.id, changed_by(group, known.action)))
         return world.with_wish(event.key, state)
 
 

@@ -35,6 +35,11 @@ from spotward.model.page import Page
 from spotward.model.units import counted
 from spotward.model.world import World
 
+ONCE_OBSERVE_SECONDS = 300.0
+"""How often the regions are looked at while `run --once` is at work. Its swaps look after their own groups, so another
+look at a whole region serves only a run that lasts long.
+"""
+
 log_ = structlog.get_logger("spotward")
 
 
@@ -94,7 +99,9 @@ async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
     """One reconciliation of every region, until nothing is left to do."""
     tell = _listener(log)
     house = await parts(config)
-    return await _once(house, tell, limit_seconds=limit_seconds)
+    return await _once(
+        house, tell, observe_seconds=max(config.observe_seconds, ONCE_OBSERVE_SECONDS), limit_seconds=limit_seconds
+    )
 
 
 async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
@@ -115,7 +122,7 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
     if elsewhere:
         house.aws.close()
         raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
-    return await _once(house, tell, sources=[_Given(events)], observing=False, limit_seconds=limit_seconds)
+    return await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
 
 
 class _Given:
@@ -133,11 +140,11 @@ class _Given:
 
 
 async def _once(
-    house: Parts, tell: Listener, *, limit_seconds: float, sources: Sequence[_Given] = (), observing: bool = True
+    house: Parts, tell: Listener, *, limit_seconds: float, sources: Sequence[_Given] = (), observe_seconds: float = 0
 ) -> int:
     store = house.store()
     try:
-        live = house.live(store, sources=sources, listeners=[tell], observing=observing)
+        live = house.live(store, sources=sources, listeners=[tell], observe_seconds=observe_seconds)
         ending = await live.run(quiet_within_seconds=limit_seconds, signals=True)
     finally:
         await store.close()

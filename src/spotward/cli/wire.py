@@ -59,9 +59,9 @@ class Parts:
         sources: Sequence[Source] = (),
         listeners: Sequence[Listener] = (),
         more_guards: Sequence[Guard] = (),
-        observing: bool = True,
+        observe_seconds: float | None = None,
     ) -> Live:
-        """The running engine on a store."""
+        """The running engine on a store. `observe_seconds`: 0 looks at nothing by itself; None as it is configured."""
         self.world.live = Live(
             core=self.core(*more_guards),
             store=store,
@@ -70,7 +70,9 @@ class Parts:
             owner=this_process(),
             sources=sources,
             regions=self.regions,
-            policy=LivePolicy(observe_seconds=self.config.observe_seconds if observing else 0),
+            policy=LivePolicy(
+                observe_seconds=self.config.observe_seconds if observe_seconds is None else observe_seconds
+            ),
             listeners=listeners,
         )
         return self.world.live

@@ -99,6 +99,26 @@ def test_a_max_size_that_its_owner_changed_meanwhile_is_not_overwritten(moto: Mo
     assert described(moto) == {**before, "MaxSize": 9}
 
 
+def test_a_max_size_that_its_owner_has_changed_meanwhile_is_left_alone(moto: Moto, doer: Doer) -> None:
+    group(moto, "web", size=2)  # max size 4
+    with pytest.raises(Permanent, match="the max size of us-east-1/web is 4 by now, and was 3"):
+        doer.do(SetMaxSize(**WEB, max_size=9, expected=3))
+    assert described(moto)["MaxSize"] == 4
+    assert isinstance(doer.do(SetMaxSize(**WEB, max_size=9, expected=4)), Done)
+    assert described(moto)["MaxSize"] == 9
+
+
+def test_a_max_size_that_stands_there_already_is_done_without_another_call(moto: Moto, doer: Doer) -> None:
+    group(moto, "web", size=2)
+    assert isinstance(doer.do(SetMaxSize(**WEB, max_size=4, expected=3)), Done)
+    assert doer.calls == {"autoscaling.DescribeAutoScalingGroups": 1}
+
+
+def test_a_group_that_is_gone_has_no_max_size(doer: Doer) -> None:
+    with pytest.raises(Permanent, match="us-east-1/web is gone"):
+        doer.do(SetMaxSize(**WEB, max_size=4, expected=3))
+
+
 def test_only_the_processes_that_are_named_are_suspended_and_resumed(moto: Moto, doer: Doer) -> None:
     group(moto, "web", size=1)
     moto.client("autoscaling").suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["AlarmNotification"])

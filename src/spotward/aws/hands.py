@@ -209,6 +209,8 @@ class AwsHands:
         )
 
     async def _set_max_size(self, deed: SetMaxSize) -> None:
+        if deed.expected is not None and await self._max_size(deed, deed.expected) == deed.max_size:
+            return  # done already, by a call whose answer was lost
         await self._aws.call(
             deed.region,
             "autoscaling",
@@ -216,6 +218,23 @@ class AwsHands:
             AutoScalingGroupName=deed.group,
             MaxSize=deed.max_size,
         )
+
+    async def _max_size(self, deed: SetMaxSize, expected: int) -> int:
+        """What stands there now. Raises Permanent if that is neither what was expected nor what is wanted.
+
+        The time between this call and the next is left: AWS has no condition on an update.
+        """
+        answer = await self._aws.call(
+            deed.region, "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[deed.group]
+        )
+        with reading(f"autoscaling.DescribeAutoScalingGroups in {deed.region}"):
+            sizes = [int(group["MaxSize"]) for group in answer["AutoScalingGroups"]]
+        if not sizes:
+            raise Permanent(f"{deed.subject} is gone; its max size was not set", code="GroupGone")
+        if sizes[0] not in (expected, deed.max_size):
+            stands = f"is {sizes[0]} by now, and was {expected}"
+            raise Permanent(f"the max size of {deed.subject} {stands}; it is looked at again", code="OwnerChanged")
+        return sizes[0]
 
     async def _suspend(self, deed: SuspendProcesses) -> None:
         if deed.processes:  # an empty list means all of them

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 
 from spotward.groups.focus import focus
 from spotward.groups.policy import TAG_OWNER_MAX, TAG_SUSPENDED
-from spotward.model.action import Action, ResumeProcesses, SetMaxSize, SuspendProcesses, TagGroup, UntagGroup
+from spotward.model.action import (
+    Action,
+    ObserveGroup,
+    ResumeProcesses,
+    SetMaxSize,
+    SuspendProcesses,
+    TagGroup,
+    UntagGroup,
+)
 from spotward.model.cloud import Group, GroupId
 from spotward.model.decision import NOTHING, Decider, Decision, Wish
 from spotward.model.event import Event
@@ -63,6 +71,15 @@ def _return_key(subject: GroupId, what: str) -> str:
     return f"return to {subject}: {what}"
 
 
+def returning(world: World, subject: GroupId) -> bool:
+    """Is something just being given back? Then nothing is borrowed on the strength of notes that are about to go."""
+    return _under_way(world, _return_key(subject, ""))
+
+
+def _under_way(world: World, beginning: str) -> bool:
+    return any(key.startswith(beginning) and wish.state == "asked" for key, wish in world.wishes.items())
+
+
 # ---- borrowing -------------------------------------------------------------------------------------------------------
 
 
@@ -83,10 +100,11 @@ def borrowing(group: Group, swaps: Sequence[Swap]) -> tuple[Wish, ...]:
         deed: Action = TagGroup(region=group.region, group=group.name, key=key, tags=notes)
         return (Wish(action=deed, reason="what its owner had is written down before it is changed"),)
     wishes = []
-    if need > group.max_size:
+    now = group.max_size
+    if need > now:
         key = _loan_key(group.id, f"max size {need}")
-        deed = SetMaxSize(region=group.region, group=group.name, key=key, max_size=need)
-        wishes.append(Wish(action=deed, reason=f"the new instances need room: {group.max_size} → {need}"))
+        deed = SetMaxSize(region=group.region, group=group.name, key=key, max_size=need, expected=now)
+        wishes.append(Wish(action=deed, reason=f"the new instances need room: {now} → {need}"))
     if rest:
         processes = tuple(sorted(rest))
         key = _loan_key(group.id, f"rest of {' '.join(processes)}")
@@ -135,7 +153,12 @@ def _returned(world: World, group: Group | None) -> Decision:
     tags = [tag for tag in (TAG_OWNER_MAX, TAG_SUSPENDED) if tag in group.tags]
     if not tags:
         return NOTHING
+    if _under_way(world, _loan_key(group.id, "")):
+        return NOTHING  # asked by a swap that ended since; its outcome comes
     wishes = _giving_back(group)
+    if not wishes and not world.is_fresh(group.id):
+        question = ObserveGroup(region=group.region, group=group.name)
+        wishes = (Wish(action=question, reason="is all as its owner had it?"),)
     if not wishes:
         key = _return_key(group.id, "notes")
         deed = UntagGroup(region=group.region, group=group.name, key=key, names=tuple(tags))
@@ -145,10 +168,10 @@ def _returned(world: World, group: Group | None) -> Decision:
 
 def _giving_back(group: Group) -> tuple[Wish, ...]:
     wishes = []
-    loan = max_size_loan(group)
-    if loan is not None and group.max_size in loan.ours and group.max_size != loan.owner:
+    loan, now = max_size_loan(group), group.max_size
+    if loan is not None and now in loan.ours and now != loan.owner:
         key = _return_key(group.id, f"max size {loan.owner}")
-        deed: Action = SetMaxSize(region=group.region, group=group.name, key=key, max_size=loan.owner)
+        deed: Action = SetMaxSize(region=group.region, group=group.name, key=key, max_size=loan.owner, expected=now)
         wishes.append(Wish(action=deed, reason=f"no swap is open: max size back to its owner's {loan.owner}"))
     processes = tuple(sorted(suspended_by_us(group) & group.suspended))
     if processes:

@@ -138,7 +138,7 @@ def _prepared(
 def details_of(world: World, group: Group, policy: GroupsPolicy) -> GroupDetails | None:
     """The group's details, if they are known and not too old."""
     known = world.details.get(group.id)
-    if known is None or world.time - known.time >= policy.details_age_seconds:
+    if known is None or world.time >= known.time + policy.details_age_seconds:
         return None
     return known.details
 
@@ -182,7 +182,7 @@ def pools_question(world: World, group: Group, instance: Instance, policy: Group
 def fresh_recommendation(world: World, question: RecommendPools, policy: GroupsPolicy) -> PoolsRecommended | None:
     """The last answer to the question, if it is not too old."""
     known = world.recommended.get(question.key)
-    if known is None or world.time - known.time >= _believed_seconds(known, policy):
+    if known is None or world.time >= known.time + _believed_seconds(known, policy):
         return None
     resting = (memory for (region, _), memory in world.pools.items() if region == question.region)
     rested = not known.offers and any(_rested_since(world, known, memory) for memory in resting)

@@ -5,7 +5,6 @@ it with a newcomer, and that one is too many.
 """
 
 from spotward.groups.steps import Scene, Steps, with_errand
-from spotward.groups.swap_facts import MEMBERS
 from spotward.model.cloud import Group, Instance, Member
 from spotward.model.undertaking import CloneState, Swap, Verb
 from spotward.model.world import World
@@ -89,11 +88,14 @@ def _is_spare(member: Member | None, instance: Instance) -> bool:
 def _surplus(swap: Swap, scene: Scene) -> list[str]:
     """When an old member left by other hands the group made up for it: the newest such newcomer is one too many.
 
-    Only when none appears for long does one of our own leave instead.
+    When an old member must stay after all, its owner having protected it, one of our own goes.
     """
+    members = list(scene.world.members(scene.group))
+    if any(not m.leaving and m.instance_id not in scene.world.instances for m in scene.group.members):
+        return []  # whoever is not described yet may be that newcomer
     newcomers = [
         (instance.launch_time, instance.id)
-        for instance in scene.world.members(scene.group)
+        for instance in members
         if instance.launch_time > swap.born
         and instance.launched_for is None
         and instance.cluster is None
@@ -101,6 +103,5 @@ def _surplus(swap: Swap, scene: Scene) -> list[str]:
     ]
     if newcomers:
         return [i for _, i in sorted(newcomers, reverse=True)]
-    clones = [c for c in swap.clones if c.state in MEMBERS and _is_member(scene.group, c.id)]
-    patience = max((c.since for c in clones), default=0.0) + scene.policy.in_service_timeout_seconds
-    return [c.id for c in reversed(clones)] if scene.world.time > patience else []
+    serving = [c.id for c in swap.clones if c.state is CloneState.SERVING and _is_member(scene.group, c.id)]
+    return serving[::-1]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from spotward.groups.another_try import too_late, with_another_try
 from spotward.groups.focus import focus
 from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_launches, why_give_up, withdrawn
-from spotward.groups.loan import borrowing, joining
+from spotward.groups.loan import borrowing, joining, returning
 from spotward.groups.looking import resolving, waiting
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
@@ -162,11 +162,17 @@ def _why(swap: Swap) -> str:
 
 def _borrow(steps: Steps, scene: Scene) -> Steps:
     """Make room while the new instances boot, so that it costs no time."""
+    if returning(scene.world, scene.group.id):
+        return steps
     return replace(steps, wishes=steps.wishes + _to_borrow(steps.swap, scene))
 
 
 def _to_borrow(swap: Swap, scene: Scene) -> tuple[Wish, ...]:
     return borrowing(scene.group, (swap, *scene.others(swap))) if joining(swap) else ()
+
+
+def _has_room(swap: Swap, scene: Scene) -> bool:
+    return not returning(scene.world, scene.group.id) and not _to_borrow(swap, scene)
 
 
 def _attach(steps: Steps, scene: Scene) -> Steps:
@@ -175,7 +181,7 @@ def _attach(steps: Steps, scene: Scene) -> Steps:
     patience = _waits_for_others(swap, fresh, scene)
     if patience is not None:
         steps = steps.waking(patience)
-    elif not _to_borrow(swap, scene):
+    elif _has_room(swap, scene):
         for start in range(0, len(fresh), ATTACH_MAX):
             swap = with_errand(swap, Verb.ATTACH, tuple(c.id for c in fresh[start : start + ATTACH_MAX]))
     return steps.at(swap).again(Verb.ATTACH, "the new instances run; they join before any old one leaves")

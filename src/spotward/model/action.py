@@ -217,6 +217,9 @@ class SetMaxSize:
     group: str
     key: str
     max_size: int
+    expected: int | None = None
+    """Only if this stands there, looked at right before; None sets it in any case. AWS has no such condition, and a
+    max size set below what the owner has raised it to meanwhile would make the group shrink at once."""
 
     @property
     def subject(self) -> str:

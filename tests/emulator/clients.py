@@ -27,7 +27,7 @@ class Clients:
     ) -> Any:
         key = (service, region, access_key, attempts)
         if key not in self._made:
-            self._made[key] = boto3.session.Session().client(  # type: ignore[call-overload]
+            self._made[key] = boto3.session.Session().client(  # type: ignore[call-overload] # the service is not known beforehand
                 service,
                 region_name=region,
                 endpoint_url=self.url,

@@ -114,6 +114,10 @@ class Site:
 
     def next_time(self) -> float | None:
         """When something is due next, in virtual time."""
+        with self._lock:
+            return self._next_time()
+
+    def _next_time(self) -> float | None:
         scripted = [self._start_time + one.at_seconds for one in self._interruptions[:1]]
         return min((time for time in (self.cloud.next_time(), *scripted) if time is not None), default=None)
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from io import BytesIO, StringIO
 
 from spotward.model.errors import ConfigError
@@ -43,8 +44,12 @@ class PriceFile:
     pools: Mapping[PoolKey, tuple[Sequence[float], Sequence[float]]]
 
 
+@lru_cache(maxsize=1)
 def read_price_file(content: bytes, *, file: str) -> PriceFile:
-    """Raises ConfigError, with the line where there is one, for anything that is not such a file."""
+    """Raises ConfigError, with the line where there is one, for anything that is not such a file.
+
+    The last file is remembered, because every region that is served asks for the same one.
+    """
     rows = csv.reader(StringIO(_text(content, file)))
     place = _Place(file)
     try:

@@ -23,7 +23,7 @@ from spotward.model.action import (
 )
 from spotward.model.cloud import LaunchSource
 from spotward.model.errors import Permanent, Transient
-from spotward.model.event import Done, Failed, FleetAnswered, PoolsRecommended, RegionObserved
+from spotward.model.event import Done, Failed, FleetAnswered, PoolsRecommended
 from tests.aws.conftest import IMAGE, REGION, Moto
 from tests.aws.deeds import Attendant, Doer, fleet
 from tests.aws.oracle import Oracle, error
@@ -286,20 +286,25 @@ def test_a_copy_that_cannot_be_deleted_does_not_spoil_the_launch_and_is_swept_la
     configured(oracle)
     doer = Doer(oracle_aws)
     oracle.replies["DescribeLaunchTemplates"] = b"<R><launchTemplates/></R>"
-    doer.do(ObserveRegion(region=REGION))
     oracle.replies["CreateFleet"] = made_fleet("i-1")
     oracle.replies["DeleteLaunchTemplate"] = (503, error("RequestLimitExceeded", "slow down"))
-    assert isinstance(doer.do(fleet(launch=LaunchSource(configuration="web"))), FleetAnswered)
-    doer.do(ObserveRegion(region=REGION))
-    assert oracle.times("DescribeLaunchTemplates") == 2
+    for launches in range(1, 4):
+        assert isinstance(doer.do(fleet(launch=LaunchSource(configuration="web"))), FleetAnswered)
+        assert oracle.times("DescribeLaunchTemplates") == launches
 
 
-def test_a_sweep_that_is_forbidden_spoils_no_observation(oracle: Oracle, oracle_aws: Aws) -> None:
+def test_a_sweep_that_is_forbidden_spoils_no_deed_and_is_not_tried_again(oracle: Oracle, oracle_aws: Aws) -> None:
+    oracle.replies["CreateFleet"] = made_fleet("i-1")
     oracle.replies["DescribeLaunchTemplates"] = (403, error("UnauthorizedOperation", "no"))
     doer = Doer(oracle_aws)
     for _ in range(2):
-        assert isinstance(doer.do(ObserveRegion(region=REGION)), RegionObserved)
+        assert isinstance(doer.do(fleet()), FleetAnswered)
     assert oracle.times("DescribeLaunchTemplates") == 1
+
+
+def test_looking_sweeps_nothing(oracle: Oracle, oracle_aws: Aws) -> None:
+    Doer(oracle_aws).do(ObserveRegion(region=REGION))
+    assert oracle.heard == []
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 A copy's name follows from the launch that it is for, so that a launch repeated after a crash is the same request to the
 letter, and finds the copy that its first asking left. Copies are deleted once the fleet has answered. One that a lost
-process left behind is swept away when its region is first looked at again; if a process at work elsewhere loses its
-copy to that, its launch is refused as "not found", and repeated with a new copy.
+process left behind is swept away after the first deed in its region, never by a process that only looks. If a process
+at work elsewhere loses its copy to that, its launch is refused as "not found", and repeated with a new copy.
 """
 
 import hashlib

@@ -35,7 +35,8 @@ Template = Mapping[str, str]
 
 def client_token(action: LaunchFleet) -> str:
     """The same for the same wish and attempt, whoever asks and how often."""
-    return hashlib.sha256(f"{action.key}\n{action.attempt}".encode()).hexdigest()[:TOKEN_LENGTH]
+    wish = f"{action.subject}\n{action.key}\n{action.attempt}"
+    return hashlib.sha256(wish.encode()).hexdigest()[:TOKEN_LENGTH]
 
 
 def fleet_request(action: LaunchFleet, template: Template) -> dict[str, Any]:

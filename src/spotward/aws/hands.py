@@ -97,12 +97,11 @@ class AwsHands:
 
         attempt: counts the asking, and comes back with the answer; a client token is made from the action alone.
         """
-        if isinstance(action, Deed):
-            return await self._deed(action, attempt)
-        answer = await self._questions.do(action, attempt)
-        if isinstance(action, ObserveRegion):
-            await self._copies.swept(action.region)
-        return answer
+        if not isinstance(action, Deed):
+            return await self._questions.do(action, attempt)
+        outcome = await self._deed(action, attempt)
+        await self._copies.swept(action.region)
+        return outcome
 
     async def _deed(self, deed: Deed, attempt: int) -> Event:
         try:

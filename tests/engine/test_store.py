@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from spotward.engine.core import Core
-from spotward.engine.journal_file import FILE_NAME, MIGRATIONS, open_to_read, open_to_write
+from spotward.engine.journal_file import FILE_NAME, LOCK_NAME, MIGRATIONS, open_to_read, open_to_write
 from spotward.engine.journal_rows import SET_ASIDE_MAX, Retention
+from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import WHOLE_JOURNAL, Owner, SetAside, Store
 from spotward.engine.store import STORE_UNAVAILABLE, SqliteStore, this_process
 from spotward.model.errors import ConfigError, LeaseHeld, Transient
@@ -287,3 +288,15 @@ async def _whole(place: Path, last_told: int) -> None:
 def _sound(place: Path) -> list[tuple[str]]:
     with sqlite3.connect(place / FILE_NAME) as db:
         return db.execute("PRAGMA integrity_check").fetchall()
+
+
+def test_the_document_about_the_journal_tells_the_limits_that_hold() -> None:
+    text = (CHECKOUT / "docs" / "reference" / "journal.md").read_text()
+    retention, policy = Retention(), LivePolicy()
+    assert f"{retention.pages_seconds / 86_400:.0f} days, and no more than {retention.pages_max:,}" in text
+    assert f"the newest {retention.snapshots_kept} snapshots" in text
+    assert f"every {policy.snapshot_inputs:,} inputs, every hour" in text
+    assert policy.snapshot_seconds == 3600
+    assert f"the newest {SET_ASIDE_MAX:,}" in text
+    assert f"`{FILE_NAME}`" in text
+    assert f"`{LOCK_NAME}`" in text

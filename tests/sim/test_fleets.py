@@ -5,7 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotward.sim.errors import ApiError
@@ -238,6 +238,7 @@ def test_an_instant_fleet_shows_only_when_asked_for_and_is_deleted_with_its_inst
     assert scene.ec2("DescribeFleets", FleetIds=[fleet])["Fleets"][0]["FleetState"] == "deleted"
 
 
+@settings(deadline=None)
 @given(
     rooms=st.lists(st.integers(0, 6), min_size=4, max_size=4),
     count=st.integers(1, 20),

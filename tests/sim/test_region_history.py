@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotward.sim.shocks import PoolShock
@@ -39,6 +39,7 @@ def test_how_often_time_is_told_does_not_matter() -> None:
     assert busy_hour(3, step_seconds=0.7) == busy_hour(3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 5000), max_size=20))
 def test_going_back_in_time_does_nothing(times: list[float]) -> None:
     scene = Scene()

@@ -180,8 +180,7 @@ class Live:
             await _cancelled(ends)
 
     async def _quiet(self) -> None:
-        # Four rooms would each have to tell that they are empty; looking twenty times a second costs nothing.
-        while not self._nothing_left():  # noqa: ASYNC110
+        while not self._nothing_left():  # noqa: ASYNC110 - else five parts would each have to tell that they are idle
             await asyncio.sleep(POLL_SECONDS)
 
     def _nothing_left(self) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -244,3 +245,25 @@ def test_the_aws_command_works_with_the_exported_environment(cloud: Emulator) ->
     assert command("sqs", "receive-message", "--queue-url", url)["Messages"][0]["Body"] == "hello"
     assert command("autoscaling", "describe-auto-scaling-groups")["AutoScalingGroups"] is not None
     assert "InvalidInstanceID" in command("ec2", "describe-instances", "--instance-ids", "i-0123456789abcdef0")
+
+
+def test_many_callers_at_once_are_all_answered_and_a_token_holds_among_them(
+    cloud: Emulator, aws: Clients, network: Network, template: str
+) -> None:
+    ec2, sqs, events = aws("ec2", attempts=6), aws("sqs"), aws("events")
+    queue = sqs.create_queue(QueueName="crowd")["QueueUrl"]
+    asked = fleet(network, template, count=2, ClientToken="one-of-many")
+
+    def visit(at: int) -> tuple[str, ...]:
+        sqs.send_message(QueueUrl=queue, MessageBody=str(at))
+        events.put_events(Entries=[{"Source": "crowd", "DetailType": "d", "Detail": "{}"}])
+        ec2.describe_subnets(SubnetIds=[network.subnet_ids[at % 3]])
+        ec2.create_security_group(GroupName=f"crowd-{at}", Description="d", VpcId=network.vpc_id)
+        ec2.describe_instances(MaxResults=100)
+        sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return tuple(launched(ec2.create_fleet(**asked)))
+
+    with ThreadPoolExecutor(12) as crowd:
+        fleets = set(crowd.map(visit, range(36)))
+    assert len(fleets) == 1
+    assert not [call for call in cloud.calls.newest() if call.status == 500]

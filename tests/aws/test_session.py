@@ -1,6 +1,8 @@
 """One door to AWS: what goes through it, how often, and what comes back when it fails."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -333,3 +335,14 @@ def test_work_that_was_not_begun_when_it_was_given_up_never_begins() -> None:
 
     asyncio.run(story())
     assert begun == []
+
+
+def test_boto3_is_not_loaded_before_the_first_call() -> None:
+    code = (
+        "import sys, spotward.aws.hands, spotward.aws.queue, spotward.aws.observe, spotward.aws.prices\n"
+        "from spotward.aws.session import Aws\n"
+        "Aws()\n"
+        "print([name for name in sys.modules if name in ('boto3', 'botocore')])\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"

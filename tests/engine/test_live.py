@@ -280,6 +280,23 @@ def test_a_sender_of_tomorrow_does_not_move_our_time(tmp_path: Path) -> None:
     with_store(tmp_path, work)
 
 
+def test_a_journal_of_tomorrow_does_not_move_our_time(tmp_path: Path) -> None:
+    async def first(store: SqliteStore) -> None:
+        clock = replace(a_clock(), start=NOON + 86_400 * 365)
+        await a_live(store, clock, MadeHands(clock), core=Core([])).run(quiet_within_seconds=10)
+        assert (await store.load()).world.time > NOON + 86_400
+
+    async def second(store: SqliteStore) -> None:
+        clock = a_clock()
+        live = a_live(store, clock, MadeHands(clock), core=Core([]), sources=[MadeSource([GONE])])
+        await live.run(quiet_within_seconds=10)
+        assert live.world.time <= clock.now()
+        assert (await store.load()).world.time <= clock.now()
+
+    with_store(tmp_path, first)
+    with_store(tmp_path, second)
+
+
 # ---- stopping ------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ does not break us again after each restart.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -20,6 +20,7 @@ from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Entry, Lease, Remembered, SetAside, Store, nothing_to_acknowledge
 from spotward.model.errors import OutsideError, PayloadError, Transient
 from spotward.model.event import Event, Failed, Restarted
+from spotward.model.units import moment
 from spotward.model.world import World
 
 Listener = Callable[[Event, Step], None]
@@ -93,7 +94,7 @@ class Turns:
     async def begin(self, lease: Lease, remembered: Remembered) -> None:
         """Start from memory, under a lease. A snapshot is taken, because replay cannot cross a restart."""
         self._lease = lease
-        self.world, self.next_page = remembered.world, remembered.next_page
+        self.world, self.next_page = _not_of_tomorrow(remembered.world, self._clock.now()), remembered.next_page
         await self._store.snapshot(lease, self.world, self.next_page)
         self._snapshot_time = self._clock.now()
 
@@ -222,6 +223,14 @@ class Turns:
             _, late = await asyncio.wait(self._acknowledging, timeout=within_seconds)
             for task in late:
                 task.cancel()
+
+
+def _not_of_tomorrow(world: World, now: float) -> World:
+    """A journal that was written under a clock ahead of ours must not keep our time, and every wake, in the future."""
+    if world.time <= now:
+        return world
+    log.warning("the journal was written under a clock that is ahead; going on by ours", journal=moment(world.time))
+    return replace(world, time=now)
 
 
 def _unknown_outcome(world: World, event: Event) -> Failed | None:

@@ -260,8 +260,8 @@ class Demonstration:
             return Exit.BROKEN
         took = self._clock.now() - self._began
         self._console.print(
-            f"[green]Every invariant held[/green] ({took:.0f} s): no group fell below its owner's size by our doing, sizes "
-            "and processes are as their owners set them, what did not opt in is untouched, nothing is left over."
+            f"[green]Every invariant held[/green] ({took:.0f} s): no group fell below its owner's size by our doing, "
+            "sizes and processes are as their owners set them, what did not opt in is untouched, nothing is left over."
         )
         return Exit.DONE
 

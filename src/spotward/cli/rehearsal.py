@@ -5,7 +5,7 @@ what would have been done. Nothing is stored.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spotward.engine.core import Core
@@ -32,17 +32,23 @@ class Rehearsal:
     pages: tuple[Page, ...]
 
 
-async def rehearse(core: Core, world: World, hands: Hands, clock: Clock, events: Sequence[Event]) -> Rehearsal:
-    """Feed the events, answer what is asked, until it is quiet. `core` must have `dry_run_guard`."""
+async def rehearse(
+    core: Core, hands: Hands, clock: Clock, events: Sequence[Event], *, tell: Callable[[World], None]
+) -> Rehearsal:
+    """Feed the events, answer what is asked, until it is quiet. `core` must have `dry_run_guard`.
+
+    tell: hears of each new World, so that whoever answers knows what is known already.
+    """
     inbox: asyncio.Queue[Event] = asyncio.Queue()
     crew = Crew(hands, clock, LivePolicy(), inbox.put)
     for event in events:
         inbox.put_nowait(event)
-    coming = len(events)
+    world, coming = World(), len(events)
     pages: list[Page] = []
     while coming:
         step = core.step(world, await inbox.get(), page_number=len(pages) + 1)
         world = step.world
+        tell(world)
         if step.page is not None:
             pages.append(step.page)
         for asked in step.asked:

@@ -181,7 +181,7 @@ async def dry(config: Config, *, log: str, once: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="spotward-dry-run-") as directory:
         store = SqliteStore.to_write(Path(directory), clock=house.clock)
         try:
-            await house.live(store, listeners=[tell], more_guards=[dry_run_guard]).run(signals=True)
+            await house.live(store, listeners=[tell], dry=True).run(signals=True)
         finally:
             await store.close()
             house.aws.close()
@@ -200,7 +200,8 @@ async def planned(config: Config) -> PlanDocument:
 
 async def _rehearsed(house: Parts) -> Rehearsal:
     tick = Tick(time=house.clock.now(), regions=house.regions)
-    return await rehearse(house.core(dry_run_guard), World(), house.hands, house.clock, [tick])
+    core = house.core(dry_run_guard)
+    return await rehearse(core, house.tied_hands, house.clock, [tick], tell=house.world.rehearsing)
 
 
 async def _with_prices(house: Parts, world: World) -> World:
@@ -217,7 +218,7 @@ async def _with_prices(house: Parts, world: World) -> World:
         for instance in kept[:1]:
             question = pools_question(world, group, instance, policy)
             if question.key not in world.recommended:
-                answer = await house.hands.do(question, 1)
+                answer = await house.tied_hands.do(question, 1)
                 if isinstance(answer, PoolsRecommended):
                     world = world.after(answer)
     return world

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from spotward.aws.hands import AwsHands
+from spotward.aws.hands import AwsHands, ReadOnlyHands
 from spotward.aws.observe import Observer
 from spotward.aws.on_demand import load_price_list
 from spotward.aws.prices import LiveMarket
 from spotward.aws.queue import QueueSource
 from spotward.aws.session import Aws
+from spotward.cli.rehearsal import dry_run_guard
 from spotward.config import Config
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.core import Core
@@ -29,11 +30,15 @@ class Mirror:
 
     def __init__(self) -> None:
         self.live: Live | None = None
-        self.rehearsed = World()
+        self._rehearsed = World()
+
+    def rehearsing(self, world: World) -> None:
+        """Without a running engine: this is the newest."""
+        self._rehearsed = world
 
     def __call__(self) -> World:
         """The World as it is now."""
-        return self.live.world if self.live is not None else self.rehearsed
+        return self.live.world if self.live is not None else self._rehearsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,8 @@ class Parts:
     clock: Clock
     aws: Aws
     hands: AwsHands
+    tied_hands: ReadOnlyHands
+    """They answer questions and can do no deed: for what must not change anything."""
     regions: tuple[str, ...]
     world: Mirror
 
@@ -63,9 +70,9 @@ class Parts:
     ) -> Live:
         """The running engine on a store. `observe_seconds`: 0 looks at nothing by itself; None as it is configured."""
         self.world.live = Live(
-            core=self.core(*more_guards),
+            core=self.core(*([dry_run_guard] if dry else [])),
             store=store,
-            hands=self.hands,
+            hands=self.tied_hands if dry else self.hands,
             clock=self.clock,
             owner=this_process(),
             sources=sources,
@@ -106,7 +113,12 @@ async def parts(config: Config) -> Parts:
     )
     own_prices = load_price_list(config.on_demand_prices) if config.on_demand_prices is not None else None
     market = LiveMarket(aws, clock, price_list=own_prices)
-    hands = AwsHands(aws, clock, observer=observer, recommender=market)
     return Parts(
-        config=config, clock=clock, aws=aws, hands=hands, regions=await aws.regions(config.regions), world=mirror
+        config=config,
+        clock=clock,
+        aws=aws,
+        hands=AwsHands(aws, clock, observer=observer, recommender=market),
+        tied_hands=ReadOnlyHands(observer=observer, recommender=market),
+        regions=await aws.regions(config.regions),
+        world=mirror,
     )

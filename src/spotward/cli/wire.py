@@ -68,8 +68,9 @@ class Parts:
         dry: bool = False,
         observe_seconds: float | None = None,
     ) -> Live:
-        """The running engine on a store. `dry`: it decides, and can do no deed. `observe_seconds`: 0 looks at nothing by
-        itself; None as it is configured.
+        """The running engine on a store.
+
+        dry: it decides, and can do no deed. observe_seconds: 0 looks at nothing by itself; None as it is configured.
         """
         self.world.live = Live(
             core=self.core(*([dry_run_guard] if dry else [])),

@@ -36,7 +36,7 @@ class TestSqliteStore(StoreContract):
 def test_a_second_process_is_told_who_is_running(tmp_path: Path) -> None:
     store = SqliteStore.to_write(tmp_path)
     wait(store.lease(WHOLE_JOURNAL, Owner(host="box", pid=123, instance="x"), 60))
-    with pytest.raises(LeaseHeld, match=r"another Spotward \(process 123 on box\).*--state-dir"):
+    with pytest.raises(LeaseHeld, match=r"another Spotward \(process 123 on box\).*--state"):
         SqliteStore.to_write(tmp_path)
     wait(store.close())
     wait(SqliteStore.to_write(tmp_path).close())
@@ -97,7 +97,7 @@ def test_where_there_is_no_journal_a_reader_is_told_what_to_do(tmp_path: Path) -
 
 def test_a_directory_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"cannot be written \(Not a directory\).*--state-dir"):
+    with pytest.raises(ConfigError, match=r"cannot be written \(Not a directory\).*--state"):
         SqliteStore.to_write(tmp_path / "file" / "state")
 
 

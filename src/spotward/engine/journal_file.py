@@ -88,7 +88,7 @@ def open_to_write(directory: Path, *, migrations: Sequence[str] = MIGRATIONS) ->
     except OSError as error:
         raise ConfigError(
             f"the state directory {directory} cannot be written ({error.strerror}); "
-            "make it writable for this user, or name another with --state-dir"
+            "make it writable for this user, or name another with --state"
         ) from error
     try:
         _take(lock, directory)
@@ -103,7 +103,7 @@ def open_to_read(directory: Path, *, migrations: Sequence[str] = MIGRATIONS) -> 
     if not (directory / FILE_NAME).is_file():
         raise ConfigError(
             f"there is no journal in the state directory {directory}; "
-            "run `spotward run` first, or name the right directory with --state-dir"
+            "run `spotward run` first, or name the right directory with --state"
         )
     return JournalFile(_sound(directory, partial(_look_only, migrations)), None)
 
@@ -114,12 +114,12 @@ def _take(lock: IO[bytes], directory: Path) -> None:
     except BlockingIOError:
         raise LeaseHeld(
             f"another Spotward ({_holder(directory)}) is running with the state directory {directory}; "
-            "stop it first, or name another directory with --state-dir"
+            "stop it first, or name another directory with --state"
         ) from None
     except OSError as error:
         raise ConfigError(
             f"the file system of the state directory {directory} has no locks ({error.strerror}); "
-            "name a directory on a local disk with --state-dir"
+            "name a directory on a local disk with --state"
         ) from error
 
 
@@ -182,10 +182,10 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application != APPLICATION_ID and (tables or version):
-        raise ConfigError(f"{path} is not Spotward's; move it away, or name another directory with --state-dir")
+        raise ConfigError(f"{path} is not Spotward's; move it away, or name another directory with --state")
     if version > newest:
         raise ConfigError(
             f"{path} was written by a newer version of Spotward (format {version}; this one knows {newest}); "
-            "install that version, or name another directory with --state-dir"
+            "install that version, or name another directory with --state"
         )
     return int(version)

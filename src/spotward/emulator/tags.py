@@ -42,7 +42,7 @@ def answer_tags(operation: str, params: Params, request: Request, *, site: Site,
 
 def _describe(params: Params, request: Request, *, site: Site, moto: Moto) -> Params | None:
     filters = params.get("Filters") or ()
-    if any(one["Name"] in {"resource-type", "resource-id"} for one in filters) and not _some_ours(filters, site):
+    if any(one.get("Name") in {"resource-type", "resource-id"} for one in filters) and not _some_ours(filters, site):
         return None
     answer = site.call("ec2.DescribeTags", params)
     if answer.get("NextToken"):
@@ -55,9 +55,9 @@ def _describe(params: Params, request: Request, *, site: Site, moto: Moto) -> Pa
 def _some_ours(filters: Any, site: Site) -> bool:
     """Whether a filter by resource or by type names any of ours."""
     return all(
-        any(site.owns("ec2.DescribeTags", {"Filters": [{**one, "Values": [value]}]}) for value in one["Values"])
+        any(site.owns("ec2.DescribeTags", {"Filters": [{**one, "Values": [value]}]}) for value in one.get("Values", ()))
         for one in filters
-        if one["Name"] in {"resource-type", "resource-id"}
+        if one.get("Name") in {"resource-type", "resource-id"}
     )
 
 

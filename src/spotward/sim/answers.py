@@ -80,7 +80,10 @@ def sieve(
 
     Raises ApiError for a filter that the call does not know.
     """
-    tests = [_test(_values_of(one["Name"], known, tags), matcher(one.get("Values") or ())) for one in filters or ()]
+    tests = [
+        _test(_values_of(one.get("Name", "null"), known, tags), matcher(one.get("Values") or ()))
+        for one in filters or ()
+    ]
     if len(tests) == 1:
         return tests[0]
     return lambda item: all(test(item) for test in tests)
@@ -116,6 +119,9 @@ def page(
     largest that it may name.
     """
     limit = params.get(size_name)
+    if limit is not None and limit < 1:
+        code = "ValidationError" if size_name == "MaxRecords" else "InvalidParameterValue"  # Auto Scaling's, and EC2's
+        raise ApiError(code, f"Value ( {limit} ) for parameter {size_name} is invalid. It must be 1 or more.")
     limit = size if limit is None or (size is not None and limit > size) else limit
     last = _read_token(params["NextToken"]) if params.get("NextToken") else None
     shown: list[T] = []

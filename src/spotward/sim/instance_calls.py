@@ -69,7 +69,7 @@ class InstanceCalls:
     def _candidates(self, filters: Sequence[Mapping[str, Any]]) -> Iterable[Instance]:
         """All that may pass: an index answers where a filter names a tag's very value or an id."""
         for one in filters:
-            name, values = one["Name"], one.get("Values") or ()
+            name, values = one.get("Name", ""), one.get("Values") or ()
             if name.startswith("tag:") and is_exact(values):
                 key = name.removeprefix("tag:")
                 found = {hit.id: hit for value in values for hit in self._instances.tagged(key, value)}

@@ -151,7 +151,7 @@ class MemberCalls:
 
     def terminate(self, params: Params) -> Answer:
         """TerminateInstanceInAutoScalingGroup; without a decrement the group launches another."""
-        group, member = self._member(params["InstanceId"])
+        group, member = self._member(params.get("InstanceId", ""))
         if member.state not in COUNTED and member.state is not LifecycleState.STANDBY:
             raise _refused(f"The instance {member.id} is not in InService or EnteringStandby or Standby.")
         cause = (
@@ -173,7 +173,7 @@ class MemberCalls:
 
     def set_health(self, params: Params) -> Answer:
         """SetInstanceHealth; the grace period is respected unless the caller says otherwise."""
-        group, member = self._member(params["InstanceId"])
+        group, member = self._member(params.get("InstanceId", ""))
         if params["HealthStatus"] not in ("Healthy", "Unhealthy"):
             raise _refused(f"Invalid health status: {params['HealthStatus']}. Valid values are Healthy and Unhealthy.")
         if params["HealthStatus"] == "Healthy":

@@ -66,7 +66,7 @@ class Tagging:
         return bool(resources) and all(self._is_ours(one) for one in resources)
 
     def _owns_description(self, params: Params) -> bool:
-        asked = {one["Name"]: one.get("Values") or () for one in params.get("Filters") or ()}
+        asked = {one.get("Name"): one.get("Values") or () for one in params.get("Filters") or ()}
         if "resource-id" in asked:
             return all(self._is_ours(one) for one in asked["resource-id"])
         ours = {KINDS[prefix] for prefix in _ALWAYS_OURS}

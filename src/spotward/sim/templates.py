@@ -259,10 +259,16 @@ def _asked_versions(template: Template, params: Params) -> list[Version]:
     if params.get("Versions"):
         numbers = {template.version(asked).number for asked in params["Versions"]}
     else:
-        least = int(params.get("MinVersion") or 1)
-        most = int(params.get("MaxVersion") or template.latest)
+        least = _version_number(params.get("MinVersion") or "1")
+        most = _version_number(params.get("MaxVersion") or str(template.latest))
         numbers = {number for number in template.versions if least <= number <= most}
     return [template.versions[number] for number in sorted(numbers, reverse=True)]
+
+
+def _version_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ApiError("InvalidParameterValue", f"Value ({text}) for a version of a launch template is invalid.")
+    return int(text)
 
 
 _TEMPLATE_FILTERS: Mapping[str, Values[Template]] = {

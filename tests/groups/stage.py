@@ -59,7 +59,7 @@ class Stage:
         self.steps: list[tuple[Event, Step]] = []
         self.ended: list[Swap] = []
         self._dice = Random(seed) if seed is not None else None
-        self._lost, self._hiccups = lost, hiccups
+        self.lost, self.hiccups = lost, hiccups
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
         self._life = 0
@@ -182,9 +182,9 @@ class Stage:
             if life != self._life:
                 return
             del self._unsent[number]
-            if self._chance(self._hiccups):
+            if self._chance(self.hiccups):
                 self._answer(life, self._failed(asked, code="Throttling", unknown=False))
-            elif asked.action.mutates and self._chance(self._lost):
+            elif asked.action.mutates and self._chance(self.lost):
                 if self._chance(0.5):
                     self.cloud.do(asked.action, asked.attempt)
                 self._answer(life, self._failed(asked, code="Timeout", unknown=True))

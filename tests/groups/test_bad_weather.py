@@ -1,18 +1,32 @@
 """What holds whatever happens: answers are lost and late, the process is killed, owners and EC2 do as they please."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spotward.groups.capacity import on_demand_wanted, spread
+from spotward.groups.capacity import on_demand_wanted
 from spotward.groups.policy import policy_of
-from spotward.model.action import ObserveGroup
+from spotward.groups.scope import in_scope
+from spotward.model.action import (
+    AttachInstances,
+    LaunchFleet,
+    ObserveGroup,
+    RetireMember,
+    SetMaxSize,
+    TagGroup,
+    TerminateInstances,
+)
 from spotward.model.cloud import Lifecycle, Pool
+from spotward.model.errors import ConfigError
+from spotward.model.event import RebalanceAdvised
 from tests.groups.stage import Stage
-from tests.groups.toy_cloud import AZS, ToyCloud
+from tests.groups.toy_cloud import AZS, REGION, NotDone, ToyCloud, ToyGroup
 
 ON_DEMAND, SPOT = Lifecycle.ON_DEMAND, Lifecycle.SPOT
 
@@ -38,42 +52,6 @@ class Play:
     hiccups: float
     restarts: int
     acts: tuple[str, ...]
-
-
-ACTS = (
-    "notice",
-    "notice thrice",
-    "take",
-    "kill",
-    "owner scales out",
-    "owner scales in",
-    "owner sets max",
-    "owner raises min",
-    "owner protects",
-    "owner parks",
-    "owner suspends",
-    "owner changes base",
-    "pools dry",
-    "pools back",
-    "restart",
-    "advice",
-)
-
-plays = st.builds(
-    Play,
-    seed=st.integers(0, 2**20),
-    members=st.integers(1, 9),
-    spot=st.integers(0, 4),
-    base=st.integers(0, 3),
-    percentage=st.sampled_from((0, 0, 25, 50)),
-    surge=st.sampled_from((1, 34, 100)),
-    headroom=st.sampled_from((0, 0, 1, 20)),
-    zones=st.integers(1, 3),
-    lost=st.sampled_from((0.0, 0.1, 0.4)),
-    hiccups=st.sampled_from((0.0, 0.2)),
-    restarts=st.integers(0, 3),
-    acts=st.lists(st.sampled_from(ACTS), max_size=4).map(tuple),
-)
 
 
 def the_cloud(play: Play) -> tuple[ToyCloud, Random]:
@@ -115,91 +93,180 @@ def played(play: Play) -> Stage:
 
 
 def _calm(stage: Stage) -> None:
-    stage._lost = stage._hiccups = 0.0
+    """Everything works again, and what the owner parked goes on."""
+    stage.lost = stage.hiccups = 0.0
     stage.cloud.dry.clear()
-    group = stage.cloud.groups["web"]
-    for member in list(group.members.values()):
+    group = stage.cloud.groups.get("web")
+    for member in list(group.members.values()) if group else ():
         if member.lifecycle_state == "Standby":
             stage.cloud.owner_marks("web", member.instance_id, lifecycle_state="InService")
 
 
 def acting(act: str, stage: Stage, dice: Random) -> Callable[[], None]:
     """Something that others do, to whatever is there then."""
-    return lambda: _act(act, stage, dice)
+
+    def done() -> None:
+        if "web" in stage.cloud.groups:
+            ACTS[act](stage, dice)
+
+    return done
 
 
-def _act(act: str, stage: Stage, dice: Random) -> None:
-    cloud = stage.cloud
-    group = cloud.groups["web"]
-    about = group.about
-    members = sorted(m.instance_id for m in group.members.values() if not m.leaving)
-    some = dice.choice(members) if members else None
-    spots = [i for i in members if cloud.instances[i].lifecycle is SPOT]
-    match act:
-        case "notice" | "notice thrice" if spots:
-            stage.notice(dice.choice(spots), stage.time, times=3 if "thrice" in act else 1)
-        case "take" | "kill" if some is not None:
-            cloud.take(some)
-        case "owner scales out":
-            more = about.desired + dice.randint(12, 15)
-            cloud.owner_sets("web", desired=more, max_size=more + 3)
-        case "owner scales in":
-            cloud.owner_sets("web", desired=dice.randint(0, 1))
-        case "owner sets max":
-            cloud.owner_sets("web", max_size=about.max_size + dice.randint(30, 40))
-        case "owner raises min":
-            cloud.owner_sets("web", min_size=group.owner_desired)
-        case "owner protects" if some is not None:
-            cloud.owner_marks("web", some, protected=True)
-        case "owner parks" if some is not None and group.members[some].lifecycle_state == "InService":
-            cloud.owner_marks("web", some, lifecycle_state="Standby")
-        case "owner suspends":
-            cloud.nobody_knows("web")
-            group.about = replace(about, suspended=about.suspended | {"ScheduledActions"})
-        case "owner changes base":
-            cloud.owner_tags("web", spotward__on_demand_base=str(dice.randint(0, 4)))
-        case "pools dry":
-            cloud.dry = {
-                Pool(instance_type=kind, az=az): "InsufficientInstanceCapacity"
-                for kind, _ in cloud.offers
-                for az in AZS
-                if dice.random() < 0.8
-            }
-        case "pools back":
-            cloud.dry.clear()
-        case "restart":
-            stage.restart()
-        case _:
-            pass
+def _members(stage: Stage) -> list[str]:
+    return sorted(m.instance_id for m in stage.cloud.groups["web"].members.values() if not m.leaving)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(plays)
-def test_whatever_happens_the_group_is_left_as_its_owner_wants_it(play: Play) -> None:
-    stage = played(play)
-    cloud, group = stage.cloud, stage.cloud.groups["web"]
-    about = group.about
+def _notice(stage: Stage, dice: Random, *, times: int = 1, advice: bool = False) -> None:
+    spots = [i for i in _members(stage) if stage.cloud.instances[i].lifecycle is SPOT]
+    if spots and advice:
+        stage.hear(RebalanceAdvised(time=stage.time, region=REGION, instance_id=dice.choice(spots)))
+    elif spots:
+        stage.notice(dice.choice(spots), stage.time, times=times)
 
-    assert cloud.faults == []
+
+def _take(stage: Stage, dice: Random) -> None:
+    for instance_id in dice.sample(_members(stage), k=min(1, len(_members(stage)))):
+        stage.cloud.take(instance_id)
+
+
+def _take_a_newborn(stage: Stage, dice: Random) -> None:
+    newborn = [i.id for i in stage.cloud.instances.values() if i.launched_for]
+    for instance_id in dice.sample(newborn, k=min(1, len(newborn))):
+        stage.cloud.take(instance_id)
+
+
+def _mark(stage: Stage, dice: Random, **marks: object) -> None:
+    members = stage.cloud.groups["web"].members
+    serving = [i for i in _members(stage) if members[i].lifecycle_state == "InService"]
+    for instance_id in dice.sample(serving, k=min(1, len(serving))):
+        stage.cloud.owner_marks("web", instance_id, **marks)
+
+
+def _scale_out(stage: Stage, dice: Random) -> None:
+    desired = stage.cloud.groups["web"].about.desired + dice.randint(12, 15)
+    stage.cloud.owner_sets("web", desired=desired, max_size=desired + 3)
+
+
+def _scale_in(stage: Stage, dice: Random) -> None:
+    stage.cloud.owner_sets("web", desired=dice.randint(0, 1))
+
+
+def _set_max(stage: Stage, dice: Random) -> None:
+    stage.cloud.owner_sets("web", max_size=stage.cloud.groups["web"].about.max_size + dice.randint(30, 40))
+
+
+def _raise_min(stage: Stage, dice: Random) -> None:
+    stage.cloud.owner_sets("web", min_size=stage.cloud.groups["web"].owner_desired)
+
+
+def _suspend(stage: Stage, dice: Random) -> None:
+    stage.cloud.nobody_knows("web")
+    group = stage.cloud.groups["web"]
+    group.about = replace(group.about, suspended=group.about.suspended | {"ScheduledActions"})
+
+
+def _dry(stage: Stage, dice: Random, code: str = "InsufficientInstanceCapacity") -> None:
+    every = [Pool(instance_type=kind, az=az) for kind, _ in stage.cloud.offers for az in AZS]
+    stage.cloud.dry = {pool: code for pool in every if dice.random() < 0.8}
+
+
+def _refuse(stage: Stage, dice: Random) -> None:
+    kinds = (AttachInstances, RetireMember, SetMaxSize, LaunchFleet, TagGroup, TerminateInstances, ObserveGroup)
+    stage.cloud.failing[dice.choice(kinds)] = NotDone("AccessDenied", "you are not authorized to perform this, see a/b")
+    stage.at(stage.time + dice.choice((60.0, 400.0)), stage.cloud.failing.clear)
+
+
+def _still_born(stage: Stage, dice: Random) -> None:
+    stage.cloud.dead_on_arrival = True
+    stage.at(stage.time + dice.choice((60.0, 400.0)), lambda: setattr(stage.cloud, "dead_on_arrival", False))
+
+
+ACTS: dict[str, Callable[[Stage, Random], None]] = {
+    "notice": _notice,
+    "notice thrice": partial(_notice, times=3),
+    "advice": partial(_notice, advice=True),
+    "take": _take,
+    "take a newborn": _take_a_newborn,
+    "scale out": _scale_out,
+    "scale in": _scale_in,
+    "set max": _set_max,
+    "raise min": _raise_min,
+    "protect": partial(_mark, protected=True),
+    "park": partial(_mark, lifecycle_state="Standby"),
+    "fail health check": partial(_mark, healthy=False),
+    "suspend": _suspend,
+    "change base": lambda s, dice: s.cloud.owner_tags("web", spotward__on_demand_base=str(dice.randint(0, 4))),
+    "mistake in a tag": lambda s, _: s.cloud.owner_tags("web", spotward__on_demand_base="two"),
+    "opt out": lambda s, _: s.cloud.owner_tags("web", spotward__enabled=None),
+    "opt in": lambda s, _: s.cloud.owner_tags("web", spotward__enabled="true"),
+    "delete": lambda s, _: s.cloud.owner_deletes("web"),
+    "pools dry": _dry,
+    "quota": partial(_dry, code="MaxSpotInstanceCountExceeded"),
+    "pools back": lambda s, _: s.cloud.dry.clear(),
+    "refuse": _refuse,
+    "still born": _still_born,
+    "restart": lambda s, _: s.restart(),
+}
+
+plays = st.builds(
+    Play,
+    seed=st.integers(0, 2**20),
+    members=st.integers(1, 9),
+    spot=st.integers(0, 4),
+    base=st.integers(0, 3),
+    percentage=st.sampled_from((0, 0, 25, 50)),
+    surge=st.sampled_from((1, 34, 100)),
+    headroom=st.sampled_from((0, 0, 1, 20)),
+    zones=st.integers(1, 3),
+    lost=st.sampled_from((0.0, 0.1, 0.4)),
+    hiccups=st.sampled_from((0.0, 0.2)),
+    restarts=st.integers(0, 3),
+    acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=4).map(tuple),
+)
+
+
+def check_the_end(stage: Stage) -> None:
+    """Whatever happened: nothing of ours is left over, and nothing of the owner's is changed."""
+    assert stage.cloud.faults == []
     assert stage.orphans() == []
     assert not list(stage.world.undertakings.values())
     assert all((swap.ended_time or 0) < SETTLED_BY for swap in stage.ended)
-    assert about.desired == group.owner_desired
-    assert "spotward:owner-max-size" not in about.tags
-    assert "spotward:suspended-processes" not in about.tags
-    assert about.suspended <= {"ScheduledActions"}
+    group = stage.cloud.groups.get("web")
+    if group is not None:
+        assert group.about.desired == group.owner_desired
+        assert not {"spotward:owner-max-size", "spotward:suspended-processes"} & set(group.about.tags)
+        assert group.about.suspended <= {"ScheduledActions"}
+        check_the_base(stage, group)
 
-    wanted = on_demand_wanted(policy_of(about, stage.policy), about.desired)
-    on_demand = [m for m in group.members if cloud.instances[m].lifecycle is ON_DEMAND]
-    stuck = {lifecycle: 0 for lifecycle in Lifecycle}
-    for member in group.members.values():
-        stuck[cloud.instances[member.instance_id].lifecycle] += member.protected
-    assert len(on_demand) >= min(wanted, about.desired - stuck[SPOT])
-    assert len(on_demand) <= max(wanted, stuck[ON_DEMAND])
-    assert cloud.serving(group) == max(about.desired, stuck[SPOT] + stuck[ON_DEMAND])
+
+def check_the_base(stage: Stage, group: ToyGroup) -> None:
+    """As many on demand as the owner wants, but for members that nobody may replace."""
+    about, instances = group.about, stage.cloud.instances
+    stuck = Counter(instances[m.instance_id].lifecycle for m in group.members.values() if m.protected)
+    assert stage.cloud.serving(group) == max(about.desired, stuck.total())
+    try:
+        wanted = on_demand_wanted(policy_of(about, stage.policy), about.desired)
+    except ConfigError:
+        return  # a tag that cannot be read: the group is left as it is
+    if in_scope(about, stage.policy):
+        on_demand = sum(instances[i].lifecycle is ON_DEMAND for i in group.members)
+        assert min(wanted, about.desired - stuck[SPOT]) <= on_demand <= max(wanted, stuck[ON_DEMAND])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
+@given(plays)
+def test_whatever_happens_the_group_is_left_as_its_owner_wants_it(play: Play) -> None:
+    check_the_end(played(play))
+
+
+@pytest.mark.slow
+@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(plays)
+def test_whatever_happens_at_length_the_group_is_left_as_its_owner_wants_it(play: Play) -> None:
+    check_the_end(played(play))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(plays)
 def test_a_group_that_is_not_opted_in_is_never_touched(play: Play) -> None:
     stage = played(play)

@@ -1,9 +1,9 @@
 """A toy of EC2 and Auto Scaling: just enough truth to hold decisions against, and none of the wire.
 
 Rules that matter here, each as AWS has it: AttachInstances raises the desired capacity and is refused beyond the max
-size; TerminateInstanceInAutoScalingGroup with decrement lowers it and is refused below the minimum; a max size below the
-desired capacity lowers that as well, a minimum above it raises it; a group restores its desired capacity by on-demand
-launches and shrinks by terminating; a client token gives the first answer again. AZRebalance is ignored.
+size; TerminateInstanceInAutoScalingGroup with decrement lowers it and is refused below the minimum; a max size below
+the desired capacity lowers that as well, a minimum above it raises it; a group restores its desired capacity by
+on-demand launches and shrinks by terminating; a client token gives the first answer again. AZRebalance is ignored.
 """
 
 from collections import Counter
@@ -50,7 +50,7 @@ SOURCE = LaunchSource(template_id="lt-1", template_version="3")
 Seconds = Callable[[], float]
 
 
-class NotDone(Exception):
+class NotDone(Exception):  # noqa: N818 - it says what came of it
     """AWS refuses."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -121,6 +121,9 @@ class ToyCloud:
                 self._keep(group)
 
     def _keep(self, group: ToyGroup) -> None:
+        for member in list(group.members.values()):
+            if not member.healthy and not member.leaving:
+                self.leave(group, member.instance_id)
         staying = [m for m in group.members.values() if not m.leaving and m.lifecycle_state != "Standby"]
         for _ in range(group.about.desired - len(staying)):
             if "Launch" in group.about.suspended:
@@ -249,7 +252,7 @@ class ToyCloud:
         self.later(45.0, lambda: self._delete(name))
 
     def _delete(self, name: str) -> None:
-        del self.groups[name]
+        self.groups.pop(name, None)
 
     # ---- what is asked of it ---------------------------------------------------------------------------------
 
@@ -371,8 +374,12 @@ class ToyCloud:
 
     def _terminate(self, action: TerminateInstances) -> None:
         for instance_id in action.instance_ids:
-            if any(instance_id in g.members for g in self.groups.values() if g.about.status is None):
-                self.faults.append(f"{instance_id} is a member, and was terminated past its group")
+            for group in self.groups.values():
+                member = group.members.get(instance_id)
+                if member is not None and member.serving and group.about.status is None:
+                    self.faults.append(f"{instance_id} serves, and was terminated past its group")
+                if member is not None and not member.leaving:
+                    self.leave(group, instance_id)
             self.instances[instance_id] = replace(self.instances[instance_id], state="terminated")
 
     def _set_max(self, action: SetMaxSize) -> None:

@@ -110,14 +110,11 @@ def _needless(swap: Swap, scene: Scene) -> list[str]:
 def dispose(steps: Steps, scene: Scene) -> Steps:
     """New instances that were given up before they joined are terminated.
 
-    One that did join, and for which nothing is owed any more, belongs to its group, which mends itself.
+    So is one that did join when nothing is owed any more: its owner counts on it, and the group puts another there.
     """
-    swap = steps.swap
-    failed = [c.id for c in swap.clones if c.state is CloneState.FAILED]
-    inside = [i for i in failed if scene.group.member(i) is not None]
-    if inside and not swap.owed:
-        steps = steps.at(with_clones(swap, dict.fromkeys(inside, CloneState.GONE), scene.world.time))
-    return _terminated(steps, [i for i in failed if i not in inside], "it never came into service")
+    failed = [c.id for c in steps.swap.clones if c.state is CloneState.FAILED]
+    hopeless = [i for i in failed if scene.group.member(i) is None or not steps.swap.owed]
+    return _terminated(steps, hopeless, "it never came into service")
 
 
 def _terminated(steps: Steps, instance_ids: Iterable[str], reason: str) -> Steps:

@@ -14,7 +14,6 @@ from spotward.model.action import (
     SuspendProcesses,
     TerminateInstances,
 )
-from spotward.model.cloud import GroupId
 from spotward.model.decision import Guard, Wish
 from spotward.model.units import listed
 from spotward.model.world import World
@@ -75,14 +74,17 @@ def room_guard(world: World, wish: Wish) -> str | None:
 
 
 def member_guard(world: World, wish: Wish) -> str | None:
-    """Nothing that is a member of a living group is terminated past its group."""
+    """Nothing that serves in a living group is terminated past its group."""
     action = wish.action
     if not isinstance(action, TerminateInstances):
         return None
-    inside = [i for i in action.instance_ids if (member_of := world.group_of.get(i)) and _lives(world, member_of)]
-    return f"{listed(inside, most=3)} joined a group meanwhile" if inside else None
+    inside = [i for i in action.instance_ids if _serves(world, i)]
+    return f"{listed(inside, most=3)} serves in its group" if inside else None
 
 
-def _lives(world: World, subject: GroupId) -> bool:
-    group = world.groups.get(subject)
-    return group is not None and group.status is None
+def _serves(world: World, instance_id: str) -> bool:
+    group = world.groups.get(world.group_of.get(instance_id, ""))
+    if group is None or group.status is not None:
+        return False
+    member = group.member(instance_id)
+    return member is not None and member.serving and instance_id not in world.unhealthy.get(group.id, frozenset())

@@ -16,22 +16,46 @@ def replaced(swap: Swap) -> int:
 
 
 def retire(steps: Steps, scene: Scene) -> Steps:
-    """As many members leave as we owe, each only when the group serves what its owner asked for without it."""
+    """As many members leave as we owe, each only when the group serves what its owner asked for without it.
+
+    In a group that is short for other reasons that would never be so. There it is one for one: at once for a member
+    that EC2 takes anyway, and for others when the group has had its time to mend.
+    """
     swap = steps.swap
     serving = _serving(swap, scene)
     room = len(serving) - _owners_desired(swap, scene)
-    rescued = replaced(swap) - len(swap.retired) - len(swap.on_errand(Verb.RETIRE)) if swap.urgent else 0
+    earned = _earned(swap)
     owed = swap.owed - len(swap.on_errand(Verb.RETIRE))
     for instance_id in _victims(swap, scene):
         if owed <= 0:
             break
-        if instance_id in serving:
-            if room <= 0 and not (rescued > 0 and is_taken(scene.world, instance_id)):
-                continue
-            room, rescued = room - 1, rescued - 1
-        owed -= 1
+        loss = int(instance_id in serving)
+        wanted = bool(loss) or _is_coming(swap, scene, instance_id)
+        one_for_one = earned > 0 and (is_taken(scene.world, instance_id) or _was_patient(swap, scene))
+        if wanted and room < loss and not one_for_one:
+            continue
+        room, earned, owed = room - loss, earned - loss, owed - 1
         swap = with_errand(swap, Verb.RETIRE, (instance_id,))
     return steps.at(swap).again(Verb.RETIRE, "a new member serves in its place")
+
+
+def _earned(swap: Swap) -> int:
+    """How many more serve by our doing than would without us."""
+    ours = {clone.id for clone in swap.clones}
+    sent_away = [i for i in (*swap.retired, *swap.on_errand(Verb.RETIRE)) if i not in ours]
+    return replaced(swap) - len(sent_away)
+
+
+def _was_patient(swap: Swap, scene: Scene) -> bool:
+    newest = max((clone.since for clone in swap.clones), default=swap.born)
+    return scene.world.time > newest + scene.policy.in_service_timeout_seconds
+
+
+def _is_coming(swap: Swap, scene: Scene, instance_id: str) -> bool:
+    """Is it a newcomer that does not serve yet? A group that is short of members can do with it."""
+    member = scene.group.member(instance_id)
+    pending = member is not None and member.lifecycle_state.startswith("Pending")
+    return pending and all(clone.id != instance_id for clone in swap.clones)
 
 
 def may_leave(swap: Swap, scene: Scene, instance_id: str) -> bool:

@@ -171,8 +171,12 @@ def _to_borrow(swap: Swap, scene: Scene) -> tuple[Wish, ...]:
     return borrowing(scene.group, (swap, *scene.others(swap))) if joining(swap) else ()
 
 
-def _has_room(swap: Swap, scene: Scene) -> bool:
-    return not returning(scene.world, scene.group.id) and not _to_borrow(swap, scene)
+def _may_join(number: int, swap: Swap, scene: Scene) -> bool:
+    """Is there room for so many, beside those that are joining at this moment, and does what must rest rest?"""
+    if returning(scene.world, scene.group.id) or not frozenset(swap.suspend) <= scene.group.suspended:
+        return False
+    joining_now = sum(len(each.on_errand(Verb.ATTACH)) for each in (swap, *scene.others(swap)))
+    return scene.group.desired + joining_now + number <= scene.group.max_size
 
 
 def _attach(steps: Steps, scene: Scene) -> Steps:
@@ -181,7 +185,7 @@ def _attach(steps: Steps, scene: Scene) -> Steps:
     patience = _waits_for_others(swap, fresh, scene)
     if patience is not None:
         steps = steps.waking(patience)
-    elif _has_room(swap, scene):
+    elif fresh and _may_join(len(fresh), swap, scene):
         for start in range(0, len(fresh), ATTACH_MAX):
             swap = with_errand(swap, Verb.ATTACH, tuple(c.id for c in fresh[start : start + ATTACH_MAX]))
     return steps.at(swap).again(Verb.ATTACH, "the new instances run; they join before any old one leaves")

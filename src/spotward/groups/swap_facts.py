@@ -266,12 +266,14 @@ def _learn_deed(swap: Swap, world: World, event: Done) -> Swap:
 
 def _learn_failure(swap: Swap, event: Failed) -> Swap:
     """What failed may have been done all the same: an errand stays until a look has told, so that it is recognised."""
+    if event.transient and not event.outcome_unknown:
+        return swap  # it was not done, and is asked again
     launch = next((each for each in swap.launches if each.key == event.key), None)
     if launch is not None and not launch.answered:
         swap = with_trouble(swap, event.reason)
         if event.outcome_unknown:
             return in_doubt(swap, event.time, THE_INSTANCES)
-        return swap if event.transient else with_launch(swap, replace(launch, answered=True))
+        return with_launch(swap, replace(launch, answered=True))
     if any(errand.key == event.key for errand in swap.errands):
         return in_doubt(with_trouble(swap, event.reason), event.time, THE_GROUP, THE_INSTANCES)
     if is_loan_key(event.key, swap.group_id):

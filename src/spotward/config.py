@@ -92,7 +92,8 @@ def load(path: Path | None) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read ({error}); give the path of a YAML file", file=str(path)) from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {why}; give the path of a YAML file", file=str(path)) from error
     return parse(text, file=str(path))
 
 

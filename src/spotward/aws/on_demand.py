@@ -107,7 +107,8 @@ def load_price_list(path: Path) -> PriceList:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}; give a JSON file of on-demand prices", file=str(path)) from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {why}; give a JSON file of on-demand prices", file=str(path)) from None
     return read_price_list(text, file=str(path))
 
 

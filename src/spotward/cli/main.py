@@ -90,7 +90,8 @@ def run(
         float, typer.Option("--limit", help="With --once: end after so many seconds at the latest.", metavar="SECONDS")
     ] = 3600.0,
     port: Annotated[
-        int | None, typer.Option("--port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one.")
+        int | None,
+        typer.Option("--port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one.", min=0, max=65535),
     ] = None,
     config: ConfigFile = None,
     state: State = None,

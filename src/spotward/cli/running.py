@@ -112,7 +112,7 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
     events = [each for each in told if not isinstance(each, Ignored)]
     for each in told:
         if isinstance(each, Ignored):
-            Console(stderr=True).print(f"not for Spotward: {each.reason}", highlight=False)
+            Console(stderr=True, soft_wrap=True).print(f"not for Spotward: {each.reason}", highlight=False)
     if not events:
         return Exit.DONE
     if not config.regions:

@@ -1,0 +1,162 @@
+"""The program as its user starts it: a process of its own, that knows nothing of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from spotward.emulator.server import Emulator
+from tests.emulator.clients import eventually
+
+COMMAND = (sys.executable, "-m", "spotward")
+RUN_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 15.0
+
+READING = ("Describe", "Get", "List")
+"""What calls that change nothing are called."""
+
+_numbers = count(1)
+
+
+def bare_environment() -> dict[str, str]:
+    """Nothing of the machine's own: no credentials, no region, no state; and lines that are not wrapped."""
+    mine = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SPOTWARD_", "FORCE_COLOR"))
+    }
+    return mine | {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "COLUMNS": "400"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """How it went."""
+
+    code: int
+    out: str
+    err: str
+    calls: Counter[str] = field(default_factory=Counter)
+    """AWS operation → how often the process asked for it."""
+
+    @property
+    def said(self) -> str:
+        """All that it printed."""
+        return f"{self.out}\n{self.err}"
+
+    @property
+    def document(self) -> Any:
+        """What it printed as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """The calls that do not only read."""
+        return {name: times for name, times in self.calls.items() if not name.partition(".")[2].startswith(READING)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Spotward with a cloud and a state directory of its own."""
+
+    environment: Mapping[str, str]
+    state: Path
+    cloud: Emulator | None = None
+    access_key: bool = True
+    """Does it have one?"""
+
+    def __call__(self, *words: str | Path, stdin: str | None = None, code: int = 0) -> Ran:
+        """Run it to its end. `code`: the exit code that it must end with."""
+        key = f"AKIAPROGRAM{next(_numbers):09d}"
+        done = subprocess.run(
+            [*COMMAND, *map(str, words)],
+            env=self._environment(key),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS_MAX,
+            check=False,
+        )
+        ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr, calls=self._calls(key))
+        assert ran.code == code, (
+            f"`spotward {' '.join(map(str, words))}` ended with {ran.code}:{ran.said}"
+        )
+        assert "Traceback" not in ran.said, ran.said
+        return ran
+
+    @contextmanager
+    def running(self, *words: str | Path, file: Path | None = None) -> Iterator[Running]:
+        """Start it, and end it when the test is done with it; what it says goes to a file."""
+        key = f"AKIAPROGRAM{next(_numbers):09d}"
+        file = file or self.state.parent / f"said-{key}.txt"
+        with file.open("w") as said:
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, words)],
+                env=self._environment(key),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Running(process=process, file=file, key=key)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def elsewhere(self, state: Path) -> Program:
+        """The same cloud, another state directory."""
+        return replace(self, state=state)
+
+    def _environment(self, key: str) -> dict[str, str]:
+        own = {"SPOTWARD_STATE": str(self.state)}
+        own |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "secret"} if self.access_key else {}
+        return {**bare_environment(), **self.environment, **own}
+
+    def _calls(self, key: str) -> Counter[str]:
+        return self.cloud.calls.count(key) if self.cloud is not None else Counter()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A process that is at work."""
+
+    process: subprocess.Popen[bytes]
+    file: Path
+    key: str
+    """Its access key."""
+
+    @property
+    def said(self) -> str:
+        """All that it printed so far."""
+        return self.file.read_text()
+
+    def says(self, words: str) -> bool:
+        """Has it?"""
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said}"
+        return words in self.said
+
+    @property
+    def pages(self) -> str:
+        """The address of its own pages, once it has told it."""
+        started = (json.loads(line) for line in self.said.splitlines() if line.startswith("{"))
+        return str(next((line["pages"] for line in started if line.get("event") == "started"), ""))
+
+    def page(self, path: str) -> requests.Response:
+        """One of them."""
+        address = eventually(lambda: self.says("started") and self.pages, seconds_max=20)
+        return requests.get(f"{address}{path}", timeout=10)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=STOP_SECONDS_MAX)

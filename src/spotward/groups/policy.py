@@ -111,8 +111,11 @@ class GroupsPolicy:
     in_service_timeout_seconds: float = 900.0
     """A new member that is not in service and healthy by then, its group's grace period on top, is given up."""
 
-    first_look_seconds: float = 20.0
-    """When new instances are first looked at. Most run after 15 to 25 s; each look is one call."""
+    first_look_seconds: float = 28.0
+    """When new instances are first looked at, unless EC2 is about to take what they replace: then every `look_seconds`.
+
+    Most run after 15 to 25 s, and a batch waits for its slowest; each look is one call.
+    """
 
     look_seconds: float = 10.0
     """How often they are looked at from then on."""
@@ -134,6 +137,13 @@ class GroupsPolicy:
 
     pause_seconds_max: float = 4 * 3600.0
     """The pause of a group grows no further than this."""
+
+    rescue_gather_seconds: float = 2.0
+    """How long a first notice in a group waits for others, so that those of one moment share one swap.
+
+    A pool is taken as a whole: its notices come within a second or two of each other. One swap for all of them keeps
+    the zones even and costs one fleet a zone instead of one a member. Set 0 to act on each notice by itself.
+    """
 
     rescue_limit_seconds: float = 15.0
     """With less than this left before an interruption nothing is launched for it any more: the group does it itself."""

@@ -19,7 +19,7 @@ from spotward.model.action import RecommendPools
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, PoolOffer
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
 from spotward.model.errors import ConfigError
-from spotward.model.event import Event
+from spotward.model.event import Event, News
 from spotward.model.undertaking import SwapCause
 from spotward.model.units import moment
 from spotward.model.world import Doom, World
@@ -31,12 +31,12 @@ def rescues(policy: GroupsPolicy) -> Decider:
     """The decider that begins a swap for doomed members."""
 
     def decide(world: World, event: Event) -> Decision:
-        return Decision.joined(_considered(world, subject, policy) for subject in focus(world, event))
+        return Decision.joined(_considered(world, subject, event, policy) for subject in focus(world, event))
 
     return decide
 
 
-def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decision:
+def _considered(world: World, subject: GroupId, event: Event, policy: GroupsPolicy) -> Decision:
     group = world.groups.get(subject)
     if group is None or not in_scope(group, policy):
         return NOTHING
@@ -47,6 +47,9 @@ def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decisio
     doomed = _doomed(world, group)
     if not doomed:
         return NOTHING
+    gathered = min(doom.time for _, doom in doomed) + policy.rescue_gather_seconds
+    if policy.rescue_gather_seconds and (isinstance(event, News) or world.time < gathered):
+        return Decision(wakes=(WakeAt(time=gathered, subject=subject),))
     noticed = [each for each in doomed if each[1].deadline is not None]
     if noticed:
         return _prepared(world, group, wanted, noticed, SwapCause.INTERRUPTION, policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
@@ -15,27 +16,31 @@ from botocore.exceptions import ClientError
 ACCESS_KEY = "AKIAPLAYERPLAYERPLAY"
 
 
+_SESSION = boto3.session.Session()
+
+
 class Clients:
-    """Clients by service and region, made when asked for; without retries unless they are wanted."""
+    """Clients by service and region; without retries unless they are wanted. Making one takes boto3 a while: once."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._made: dict[tuple[Any, ...], Any] = {}
 
     def __call__(
         self, service: str, region: str = "us-east-1", *, access_key: str = ACCESS_KEY, attempts: int = 1
     ) -> Any:
-        key = (service, region, access_key, attempts)
-        if key not in self._made:
-            self._made[key] = boto3.session.Session().client(  # type: ignore[call-overload] # the service is not known beforehand
-                service,
-                region_name=region,
-                endpoint_url=self.url,
-                aws_access_key_id=access_key,
-                aws_secret_access_key="x",
-                config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
-            )
-        return self._made[key]
+        return _client(self.url, service, region, access_key, attempts)
+
+
+@cache
+def _client(url: str, service: str, region: str, access_key: str, attempts: int) -> Any:
+    return _SESSION.client(  # type: ignore[call-overload] # the service is not known beforehand
+        service,
+        region_name=region,
+        endpoint_url=url,
+        aws_access_key_id=access_key,
+        aws_secret_access_key="x",
+        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+    )
 
 
 @contextmanager

@@ -54,7 +54,7 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize(("service", "name"), OPERATIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_what_we_answer_is_what_botocore_reads(service: str, name: str, data: st.DataObject) -> None:
     operation = MODELS[service].operation_model(name)
@@ -66,7 +66,7 @@ def test_what_we_answer_is_what_botocore_reads(service: str, name: str, data: st
 
 
 @pytest.mark.parametrize(("service", "name"), OPERATIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_what_botocore_sends_is_what_we_read(service: str, name: str, data: st.DataObject) -> None:
     operation = MODELS[service].operation_model(name)
@@ -85,7 +85,7 @@ def test_an_empty_list_of_the_query_protocol_is_an_empty_list() -> None:
 
 @pytest.mark.parametrize("service", sorted(DIALECTS))
 @given(code=st.from_regex(r"[A-Za-z.]{1,40}", fullmatch=True), message=TEXT)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_an_error_arrives_with_its_code_message_and_status(service: str, code: str, message: str) -> None:
     model = MODELS[service]
     reply = DIALECTS[service].fault(ApiError(code, message, 409), "req-2")

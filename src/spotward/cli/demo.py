@@ -219,7 +219,12 @@ class Demonstration:
 
     def _show(self, site: Site, calls: dict[str, int]) -> None:
         table = Table(
-            title="What became of it", title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
+            title="What became of it",
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
         )
         table.add_column("group", no_wrap=True)
         for heading in ("before", "after", "USD/h", "saving", "interruptions", "shortfall"):

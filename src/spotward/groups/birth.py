@@ -1,5 +1,6 @@
 """How a swap is planned: which members, into which zones, from which pools. Frozen here, carried out in `swap`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -67,11 +68,12 @@ def evenly(
 ) -> dict[str, list[Candidate]]:
     """As many candidates as can be replaced, at most `most`, with the zone that each one's successor goes to.
 
-    Keys are zones. A candidate whose replacement would spread the group unevenly is left out.
+    Keys are zones. A candidate whose replacement would spread the group unevenly is left out. Where there are more than
+    `most`, zone after zone is taken: a batch then puts few zones at risk, and takes few fleets.
     """
     chosen: list[Candidate] = []
     plan: tuple[str, ...] = ()
-    for candidate in candidates:
+    for candidate in _zone_after_zone(candidates):
         if len(chosen) == most:
             break
         trial = [*chosen, candidate]
@@ -88,6 +90,12 @@ def evenly(
     for candidate, zone in zip(chosen, plan, strict=True):
         by_zone.setdefault(zone, []).append(candidate)
     return by_zone
+
+
+def _zone_after_zone(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The zone with most of them first; within a zone the order stays."""
+    inside = Counter(candidate.az for candidate in candidates)
+    return sorted(candidates, key=lambda candidate: (-inside[candidate.az], candidate.az))
 
 
 def newborn(
@@ -108,6 +116,7 @@ def newborn(
     tags = {name: group.tags[name] for name in group.propagated if name in group.tags}
     tags[TAG_STANDS_FOR] = original
     several = len(group.azs) > 1 and len(candidates) > 1
+    first_look_seconds = policy.first_look_seconds if deadline is None else policy.look_seconds
     return Swap(
         key=swap_key(group, cause, world.time, candidates[0].instance.id),
         region=group.region,
@@ -125,5 +134,5 @@ def newborn(
         suspend=("AZRebalance",) if several and "AZRebalance" not in group.suspended else (),
         launches=(),
         desired_seen=group.desired,
-        look_time=world.time + policy.first_look_seconds,
+        look_time=world.time + first_look_seconds,
     )

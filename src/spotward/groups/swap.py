@@ -21,9 +21,9 @@ from spotward.groups.scope import in_scope, why_not
 from spotward.groups.steps import Scene, Steps, with_errand, without_idle_errands
 from spotward.groups.swap_facts import UNATTACHED, learn
 from spotward.model.action import LaunchFleet
-from spotward.model.cloud import GroupId, Lifecycle
+from spotward.model.cloud import GroupId, Lifecycle, group_id
 from spotward.model.decision import NOTHING, Decider, Decision, GroupPause, WakeAt, Wish
-from spotward.model.event import Event
+from spotward.model.event import Event, FleetAnswered
 from spotward.model.page import Note
 from spotward.model.undertaking import Clone, CloneState, Launch, Swap, SwapCause, Verb
 from spotward.model.units import listed, moment
@@ -53,7 +53,7 @@ def _carried_on(world: World, subject: GroupId, event: Event, policy: GroupsPoli
     learned = learn(before, world, event)
     for swap in learned:
         world = world.with_undertaking(swap)
-    decisions = []
+    decisions = [Decision(notes=(_made(event),))] if isinstance(event, FleetAnswered) else []
     for swap in sorted(learned, key=lambda each: not each.urgent):
         steps = advance(world, swap, policy)
         world = world.with_undertaking(steps.swap)
@@ -73,6 +73,15 @@ def _decision(world: World, before: tuple[Swap, ...], steps: Steps, policy: Grou
         notes=(Note(subject=steps.swap.group_id, text=steps.swap.ended),),
         pauses=_pause_after(world, steps.swap, policy),
     )
+
+
+def _made(event: FleetAnswered) -> Note:
+    """What a fleet gave: the page on which an instance of ours is first heard of."""
+    made = [f"{i.id} ({i.instance_type} in {i.az})" for i in event.instances]
+    words = f"launched {listed(made)}" if made else "the fleet gave nothing"
+    refused = sorted({failure.code for failure in event.failures})
+    subject = group_id(event.region, event.group_name)
+    return Note(subject=subject, text=f"{words}; refused elsewhere: {listed(refused)}" if refused else words)
 
 
 def begun(world: World, swap: Swap, policy: GroupsPolicy) -> Decision:

@@ -87,9 +87,7 @@ class Program:
             check=False,
         )
         ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr, calls=self._calls(key))
-        assert ran.code == code, (
-            f"`spotward {' '.join(map(str, words))}` ended with {ran.code}:{ran.said}"
-        )
+        assert ran.code == code, f"`spotward {' '.join(map(str, words))}` ended with {ran.code}:{ran.said}"
         assert "Traceback" not in ran.said, ran.said
         return ran
 

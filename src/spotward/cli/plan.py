@@ -5,6 +5,7 @@ for people as a table and for programs as JSON, whose schema is `spotward plan -
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -111,7 +112,7 @@ def _group_plan(world: World, group: Group, policy: GroupsPolicy) -> GroupPlan:
         wanted = policy_of(group, policy)
     except ConfigError as error:
         return base.model_copy(update={"left_alone": str(error)})
-    untouched = world.__class__(**{f: getattr(world, f) for f in world.__slots__} | {"undertakings": HashTrieMap()})
+    untouched = replace(world, undertakings=HashTrieMap(), undertaken=HashTrieMap())
     prospects = assess(untouched, group, wanted)
     return base.model_copy(
         update={

@@ -26,11 +26,11 @@ from spotward.engine.store import SqliteStore
 from spotward.engine.turns import Listener
 from spotward.events.eventbridge import Ignored, parse_all
 from spotward.groups.assess import Fate, assess
-from spotward.groups.policy import policy_of
+from spotward.groups.policy import GroupsPolicy, policy_of
 from spotward.groups.replace import pools_question
-from spotward.groups.scope import in_scope
+from spotward.groups.scope import in_scope, why_not
 from spotward.model.errors import ConfigError
-from spotward.model.event import Event, PoolsRecommended, Tick
+from spotward.model.event import Event, News, PoolsRecommended, Tick
 from spotward.model.page import Page
 from spotward.model.units import counted
 from spotward.model.world import World
@@ -122,7 +122,18 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
     if elsewhere:
         house.aws.close()
         raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
-    return await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
+    code = await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
+    _say_outside(house.world(), events, config.groups_policy)
+    return code
+
+
+def _say_outside(world: World, events: Sequence[News], policy: GroupsPolicy) -> None:
+    """An event about a group that is not in scope leads to no page; whoever gave it is told why nothing was done."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for event in events:
+        group = world.groups.get(world.group_of.get(event.instance_id, ""))
+        if group is not None and not in_scope(group, policy):
+            console.print(f"{event.instance_id}: its group {escape(group.id)} is {escape(why_not(group, policy))}")
 
 
 class _Given:

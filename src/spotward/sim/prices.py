@@ -130,8 +130,11 @@ class SeededPrices:
 
     def _slot_at(self, pool: _Pool, time: float) -> int:
         """The number of the repricing that is in force at `time`."""
-        slot = floor((time - pool.phase_seconds) / REPRICED_EVERY_SECONDS)
-        return slot if self._repriced_time(pool, slot) <= time else slot - 1
+        # One too late to begin with: cut to a whole second, a repricing may lie just before its slot.
+        slot = floor((time - pool.phase_seconds) / REPRICED_EVERY_SECONDS) + 1
+        while self._repriced_time(pool, slot) > time:
+            slot -= 1
+        return slot
 
     def _repriced_time(self, pool: _Pool, slot: int) -> float:
         """A whole second, as AWS's are."""

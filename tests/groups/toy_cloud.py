@@ -47,6 +47,9 @@ REGION = "us-east-1"
 AZS = ("us-east-1a", "us-east-1b", "us-east-1c")
 SOURCE = LaunchSource(template_id="lt-1", template_version="3")
 
+OLD_FOR_SECONDS = 8.0
+"""For so long after a deed a look may show what was before it."""
+
 Seconds = Callable[[], float]
 
 
@@ -94,6 +97,10 @@ class ToyCloud:
     """Instances that EC2 takes soon, whether or not anybody replaces them."""
     failing: dict[type, NotDone] = field(default_factory=dict)
     """Kind of action → how AWS refuses it for now."""
+    earlier: dict[str, tuple[float, Group]] = field(default_factory=dict)
+    """Group → when a deed last changed it, and how it stood before."""
+    reads_old: Callable[[], bool] = bool
+    """Does this look still show what was before the last deed?"""
     dead_on_arrival: bool = False
     """New instances run but never come into service."""
     born: int = 100
@@ -215,7 +222,7 @@ class ToyCloud:
     def owner_sets(self, name: str, **values: int) -> None:
         """Min, max and desired, with what AWS makes of them."""
         group = self.groups[name]
-        about = replace(group.about, **values)  # type: ignore[arg-type]
+        about = replace(group.about, **values)  # type: ignore[arg-type]  # all of its sizes are whole numbers
         desired = min(max(about.desired, about.min_size), about.max_size)
         self.nobody_knows(name)
         if desired != group.about.desired:
@@ -261,6 +268,9 @@ class ToyCloud:
         try:
             if type(action) in self.failing:
                 raise self.failing[type(action)]
+            before = self.seen(action.subject.partition("/")[2])
+            if before is not None:
+                self.earlier[before.name] = (self.time, before)
             return self._answer(action, attempt)
         except NotDone as no:
             return Failed(
@@ -450,6 +460,9 @@ class ToyCloud:
     def _whole_group(self, action: ObserveGroup, attempt: int, as_of: float) -> GroupObserved:
         group = self.groups.get(action.group)
         seen = self.seen(action.group)
+        when, before = self.earlier.get(action.group, (-OLD_FOR_SECONDS, seen))
+        if seen is not None and action.group not in self.unseen and self.time - when < OLD_FOR_SECONDS:
+            seen = before if self.reads_old() else seen
         return GroupObserved(
             time=self.time,
             key=action.key,

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,11 @@ READING = ("Describe", "Get", "List")
 _numbers = count(1)
 
 
+def is_change(operation: str) -> bool:
+    """Does `ec2.CreateFleet` change anything?"""
+    return not operation.partition(".")[2].startswith(READING)
+
+
 def bare_environment() -> dict[str, str]:
     """Nothing of the machine's own: no credentials, no region, no state; and lines that are not wrapped."""
     mine = {
@@ -45,8 +50,8 @@ class Ran:
     code: int
     out: str
     err: str
-    calls: Counter[str] = field(default_factory=Counter)
-    """AWS operation → how often the process asked for it."""
+    order: tuple[str, ...] = ()
+    """The AWS operations that the process asked for, in the order in which AWS was done with them."""
 
     @property
     def said(self) -> str:
@@ -59,9 +64,14 @@ class Ran:
         return json.loads(self.out)
 
     @property
-    def changes(self) -> dict[str, int]:
-        """The calls that do not only read."""
-        return {name: times for name, times in self.calls.items() if not name.partition(".")[2].startswith(READING)}
+    def calls(self) -> Counter[str]:
+        """Operation → how often."""
+        return Counter(self.order)
+
+    @property
+    def changes(self) -> list[str]:
+        """Those that do not only read."""
+        return [name for name in self.order if is_change(name)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +96,7 @@ class Program:
             timeout=RUN_SECONDS_MAX,
             check=False,
         )
-        ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr, calls=self._calls(key))
+        ran = Ran(code=done.returncode, out=done.stdout, err=done.stderr, order=self._order(key))
         assert ran.code == code, f"`spotward {' '.join(map(str, words))}` ended with {ran.code}:{ran.said}"
         assert "Traceback" not in ran.said, ran.said
         return ran
@@ -120,8 +130,8 @@ class Program:
         own |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "secret"} if self.access_key else {}
         return {**bare_environment(), **self.environment, **own}
 
-    def _calls(self, key: str) -> Counter[str]:
-        return self.cloud.calls.count(key) if self.cloud is not None else Counter()
+    def _order(self, key: str) -> tuple[str, ...]:
+        return () if self.cloud is None else tuple(c.name for c in self.cloud.calls.newest() if c.access_key == key)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ for byte, no call may have taken a group below its owner's capacity, and no inst
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -144,6 +145,22 @@ class Scenery:
         """From now on this call is answered by an error, so many times."""
         self.shock(Failure(at_seconds=0, region=self.region, operation=operation, code=code, times=times))
 
+    def news(self, detail_type: str, instance_id: str, *, seconds_max: float = SETTLED_SECONDS_MAX) -> str:
+        """The event of that kind about that instance, as it came into the queue. All others there are forgotten."""
+
+        def found() -> str | None:
+            answer = self.hand.sqs.receive_message(
+                QueueUrl=str(self.queue_url), MaxNumberOfMessages=10, WaitTimeSeconds=1
+            )
+            for message in answer.get("Messages", ()):
+                self.hand.sqs.delete_message(QueueUrl=str(self.queue_url), ReceiptHandle=message["ReceiptHandle"])
+                event = json.loads(message["Body"])
+                if event["detail-type"] == detail_type and instance_id in message["Body"]:
+                    return message["Body"]
+            return None
+
+        return str(eventually(found, seconds_max=seconds_max))
+
     # ---- looking on ----------------------------------------------------------------------------------------------
 
     def described(self, group: str) -> dict[str, Any]:
@@ -175,6 +192,19 @@ class Scenery:
         """Instances, as EC2 describes them."""
         found: list[dict[str, Any]] = self.look(partial(_instances, asked=asked))
         return found
+
+    def state(self, instance_id: str) -> str:
+        """Of an instance: `running`."""
+        return str(self.instances(InstanceIds=[instance_id])[0]["State"]["Name"])
+
+    def shortfall(self, group: str) -> float:
+        """Instance-seconds that the group had less than its owner asked for, since the start."""
+        return self.site.usage().shortfall_instance_seconds.get(group, 0.0)
+
+    def seconds(self) -> float:
+        """Virtual seconds since the cloud's start, as shocks count them."""
+        clock = self.cloud.clock
+        return clock.now() - clock.start
 
     def fingerprints(self) -> dict[str, str]:
         """Of every group."""

@@ -19,7 +19,7 @@ def test_plan_says_of_every_member_what_becomes_of_it_and_changes_nothing(scener
     ran = spotward("plan", "--output", "json")
 
     assert scenery.fingerprints() == before
-    assert ran.changes == {}
+    assert ran.changes == []
     Draft202012Validator(spotward("plan", "--schema").document).validate(ran.document)
     groups = {group["name"]: group for group in ran.document["groups"]}
     assert [member["fate"] for member in groups[web]["members"]] == ["replace by Spot"] * 2
@@ -42,7 +42,7 @@ def test_a_dry_run_says_what_it_would_do_and_why_and_does_nothing(scenery: Scene
     before = scenery.fingerprints()
     ran = spotward("run", "--once", "--dry-run")
     assert scenery.fingerprints() == before
-    assert ran.changes == {}
+    assert ran.changes == []
     assert "dry run: would launch 1 Spot" in ran.out
     assert f"us-east-1/{web}" in ran.out
     assert "on demand above the base" in ran.out

@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_stops_the_start(spotward: Program) -> None:
 
 def test_nothing_to_do_is_done_at_once_and_of_the_unknown_there_is_nothing_to_explain(spotward: Program) -> None:
     ran = spotward("run", "--once")
-    assert ran.changes == {}
+    assert ran.changes == []
     said = spotward("explain", "i-0123456789abcdef0", code=Exit.USAGE).err
     assert "has no page about 'i-0123456789abcdef0'; give an instance (i-…), a group" in said
 
@@ -62,14 +62,14 @@ def test_nothing_to_do_is_done_at_once_and_of_the_unknown_there_is_nothing_to_ex
 def test_an_event_about_an_instance_that_is_no_more_changes_nothing(spotward: Program) -> None:
     ran = spotward("handle", "-", "--log", "text", stdin=notice("i-0123456789abcdef0"))
     assert "i-0123456789abcdef0: EC2 does not know it (any more): nothing to do" in ran.out
-    assert ran.changes == {}
+    assert ran.changes == []
 
 
 def test_an_event_about_a_group_that_did_not_opt_in_changes_nothing(scenery: Scenery, spotward: Program) -> None:
     instance = scenery.on_demand(BYSTANDER)[0]
     ran = spotward("handle", "-", "--log", "text", stdin=notice(instance))
     assert f"{instance}: its group us-east-1/{BYSTANDER} is not opted in: tag it spotward:enabled=true" in ran.err
-    assert ran.changes == {}
+    assert ran.changes == []
 
 
 def notice(instance_id: str) -> str:

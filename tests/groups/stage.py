@@ -104,6 +104,7 @@ class Stage:
             if self._chance(0.5):  # it left the house at the last moment
                 self._carried_out(asked.action, asked.attempt, self.time)
         self._unsent.clear()
+        self.cloud.earlier.clear()  # what AWS may still show of the time before is not remembered over a restart
         world = self.world
         self.world = remembered(
             time=world.time,
@@ -187,6 +188,7 @@ class Stage:
             elif asked.action.mutates and self._chance(self.lost):
                 if self._chance(0.5):
                     self.cloud.do(asked.action, asked.attempt)
+                self.cloud.earlier.clear()  # a lost answer and an old look at once is too much for anybody
                 self._answer(life, self._failed(asked, code="Timeout", unknown=True))
             else:
                 self._answer(life, self._carried_out(asked.action, asked.attempt, begun))

@@ -50,6 +50,7 @@ class Play:
     zones: int
     lost: float
     hiccups: float
+    old_reads: float
     restarts: int
     acts: tuple[str, ...]
 
@@ -59,6 +60,7 @@ def the_cloud(play: Play) -> tuple[ToyCloud, Random]:
     cloud = ToyCloud(
         boot_seconds=lambda: dice.choice((5.0, 20.0, 40.0, 90.0)),
         service_seconds=lambda: dice.choice((1.0, 10.0, 30.0)),
+        reads_old=lambda: play.old_reads > 0 and dice.random() < play.old_reads,
     )
     azs = AZS[: play.zones]
     spot = min(play.spot, play.members)
@@ -220,6 +222,7 @@ plays = st.builds(
     zones=st.integers(1, 3),
     lost=st.sampled_from((0.0, 0.1, 0.4)),
     hiccups=st.sampled_from((0.0, 0.2)),
+    old_reads=st.sampled_from((0.0, 0.3)),
     restarts=st.integers(0, 3),
     acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=4).map(tuple),
 )

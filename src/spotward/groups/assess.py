@@ -57,7 +57,8 @@ def assess(world: World, group: Group, policy: GroupPolicy) -> tuple[Prospect, .
         elif member.instance_id in turned_back:
             fate, reason = Fate.TO_ON_DEMAND, f"the group keeps {wanted} on demand and has {len(on_demand)}"
         elif _lifecycle(instances, member) is Lifecycle.SPOT:
-            fate, reason = Fate.KEEP, "is Spot already"
+            advised = member.instance_id in world.dooms
+            fate, reason = Fate.KEEP, "EC2 advises to move off it" if advised else "is Spot already"
         elif member.instance_id in kept:
             fate, reason = Fate.KEEP, f"stays on demand: the group keeps {wanted} of {group.desired} so"
         else:
@@ -111,14 +112,8 @@ def _hindrance(world: World, member: Member, busy: set[str]) -> str | None:
         return "is protected from scale-in"
     if member.lifecycle_state != "InService":
         return f"is {member.lifecycle_state}, not in service"
-    return _doom(world, member)
-
-
-def _doom(world: World, member: Member) -> str | None:
     doom = world.dooms.get(member.instance_id)
-    if doom is None:
-        return None
-    return "EC2 is about to take it" if doom.deadline is not None else "EC2 advises to move off it"
+    return "EC2 is about to take it" if doom is not None and doom.deadline is not None else None
 
 
 def zones_of(group: Group, leaving: set[str]) -> Counter[str]:

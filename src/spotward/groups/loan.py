@@ -156,7 +156,8 @@ def _returned(world: World, group: Group | None) -> Decision:
     if _under_way(world, _loan_key(group.id, "")):
         return NOTHING  # asked by a swap that ended since; its outcome comes
     wishes = _giving_back(group)
-    if not wishes and not world.is_fresh(group.id):
+    failed = any((known := world.wishes.get(w.action.key)) is not None and known.state == "failed" for w in wishes)
+    if (failed or not wishes) and not world.is_fresh(group.id):
         question = ObserveGroup(region=group.region, group=group.name)
         wishes = (Wish(action=question, reason="is all as its owner had it?"),)
     if not wishes:

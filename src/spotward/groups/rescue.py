@@ -27,6 +27,10 @@ from spotward.model.world import Doom, World
 Doomed = tuple[Candidate, Doom]
 
 
+RANKING_FAILURES_MAX = 2
+"""After so many failures in a row of ranking the pools, an instance that EC2 takes is replaced by an on-demand one."""
+
+
 def rescues(policy: GroupsPolicy) -> Decider:
     """The decider that begins a swap for doomed members."""
 
@@ -112,9 +116,9 @@ def _prepared(
 
 
 def _was_refused(world: World, question: RecommendPools) -> bool:
-    """Did ranking the pools fail? Then the time that is left is better spent on an on-demand instance."""
+    """Did ranking the pools fail, and not for a moment only? Then the time is better spent on an on-demand instance."""
     wish = world.wishes.get(question.key)
-    return wish is not None and wish.state == "failed"
+    return wish is not None and wish.failures >= RANKING_FAILURES_MAX
 
 
 def _elsewhere(offers: Sequence[PoolOffer], candidates: Sequence[Candidate]) -> tuple[PoolOffer, ...]:

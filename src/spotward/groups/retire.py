@@ -112,20 +112,18 @@ def _is_spare(member: Member | None, instance: Instance) -> bool:
 def _surplus(swap: Swap, scene: Scene) -> list[str]:
     """When an old member left by other hands the group made up for it: the newest such newcomer is one too many.
 
-    When an old member must stay after all, its owner having protected it, one of our own goes.
+    When an old member must stay after all, its owner having protected it, one of our own goes; and when there is none
+    of those left either, the newest member that may go, as the group itself would have it.
     """
-    members = list(scene.world.members(scene.group))
     if any(not m.leaving and m.instance_id not in scene.world.instances for m in scene.group.members):
         return []  # whoever is not described yet may be that newcomer
-    newcomers = [
-        (instance.launch_time, instance.id)
-        for instance in members
-        if instance.launch_time > swap.born
-        and instance.launched_for is None
-        and instance.cluster is None
-        and _is_spare(scene.group.member(instance.id), instance)
+    spare = [
+        instance
+        for instance in scene.world.members(scene.group)
+        if instance.cluster is None and _is_spare(scene.group.member(instance.id), instance)
     ]
-    if newcomers:
-        return [i for _, i in sorted(newcomers, reverse=True)]
+    newest_first = sorted(spare, key=lambda instance: (-instance.launch_time, instance.id))
+    newcomers = [i.id for i in newest_first if i.launch_time > swap.born and i.launched_for is None]
     serving = [c.id for c in swap.clones if c.state is CloneState.SERVING and _is_member(scene.group, c.id)]
-    return serving[::-1]
+    anybody = [i.id for i in newest_first] if _was_patient(swap, scene) else []
+    return newcomers or serving[::-1] or anybody

@@ -8,7 +8,7 @@ the last one". That is what makes it safe to be killed anywhere: after a restart
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spotward.model.cloud import Group, GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.cloud import GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
 
 
 class SwapCause(StrEnum):
@@ -150,12 +150,6 @@ class Swap:
     def on_errand(self, verb: Verb) -> tuple[str, ...]:
         """Instances of which that is asked now."""
         return tuple(i for errand in self.errands if errand.verb is verb for i in errand.instance_ids)
-
-    def contradicted_by(self, seen: Group) -> bool:
-        """Does a sight of the group lack a member that we attached, or still serve with one that we retired?"""
-        joined = (clone.id for clone in self.clones if clone.state in (CloneState.JOINED, CloneState.SERVING))
-        retired = (seen.member(instance_id) for instance_id in self.retired)
-        return any(seen.member(i) is None for i in joined) or any(m is not None and m.serving for m in retired)
 
     @property
     def urgent(self) -> bool:

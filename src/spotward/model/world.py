@@ -119,6 +119,30 @@ class Doom:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Moves:
+    """Who lately joined and left a group by acknowledged deeds of ours."""
+
+    joined: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+
+    def after(self, deed: Action) -> Moves:
+        """With what one more deed did."""
+        match deed:
+            case AttachInstances():
+                return replace(self, joined=self.joined + deed.instance_ids)
+            case RetireMember():
+                joined = tuple(i for i in self.joined if i != deed.instance_id)
+                return Moves(joined=joined, retired=(*self.retired, deed.instance_id))
+            case _:
+                return self
+
+    def are_missing_in(self, seen: Group) -> bool:
+        """Does it lack a member that joined, or still count on one that left?"""
+        left = (seen.member(instance_id) for instance_id in self.retired)
+        return any(seen.member(i) is None for i in self.joined) or any(m is not None and not m.leaving for m in left)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KnownDetails:
     """A group's details and their age."""
 
@@ -159,6 +183,8 @@ class World:
     touched: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
     """Group → when a deed of ours on it was last acknowledged: an observation begun earlier is stale."""
 
+    moves: HashTrieMap[GroupId, Moves] = field(default_factory=HashTrieMap)
+    """Group → who came and went by our doing, until it had time to show."""
     seen: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
     """Group → when the look was begun by which we know it."""
 
@@ -290,6 +316,7 @@ class World:
             details=empty.details.discard(subject),
             unhealthy=empty.unhealthy.discard(subject),
             seen=empty.seen.discard(subject),
+            moves=empty.moves.discard(subject),
             pauses=empty.pauses.discard(subject),
             verdicts=empty.verdicts.discard(subject),
         )
@@ -303,8 +330,14 @@ class World:
         changed = changed_by(group, wish.action)
         if changed is group:
             return self
-        touched = self.touched.insert(event.subject, event.time)
-        return replace(self, groups=self.groups.insert(event.subject, changed), touched=touched)
+        rested = event.time - self.touched.get(event.subject, -math.inf) > SETTLING_SECONDS
+        moves = Moves() if rested else self.moves.get(event.subject, Moves())
+        return replace(
+            self,
+            groups=self.groups.insert(event.subject, changed),
+            touched=self.touched.insert(event.subject, event.time),
+            moves=self.moves.insert(event.subject, moves.after(wish.action)),
+        )
 
     def is_fresh(self, subject: GroupId) -> bool:
         """Do we know the group by a look that was begun after our last deed on it?"""
@@ -321,9 +354,7 @@ class World:
             return self._changing(seen.id)
         if as_of < touched or self._changing(seen.id):
             return True
-        return self.time - touched <= SETTLING_SECONDS and any(
-            u.contradicted_by(seen) for u in self.undertakings_of(seen.id)
-        )
+        return self.time - touched <= SETTLING_SECONDS and self.moves.get(seen.id, Moves()).are_missing_in(seen)
 
     def _changing(self, subject: GroupId) -> bool:
         """Is a deed under way that changes the group itself?"""

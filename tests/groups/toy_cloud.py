@@ -85,7 +85,7 @@ class ToyCloud:
     changes: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     offers: tuple[tuple[str, float], ...] = (("c5.large", 0.03), ("m5a.large", 0.031), ("m6i.large", 0.035))
     dry: dict[Pool, str] = field(default_factory=dict)
-    """Pool → the code with which it refuses."""
+    """Pool → the code with which it refuses Spot; on-demand capacity is ample."""
     fleets: dict[tuple[str, int], tuple[LaunchFleet, FleetAnswered]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     """What was asked that must never be asked."""
@@ -316,7 +316,8 @@ class ToyCloud:
         if any(key == action.key for key, _ in self.fleets):
             self.faults.append(f"carried out twice: {action.key}")
         stands_for = dict(action.tags).get("spotward:stands-for", "")
-        open_pools = [pool for pool in action.pools if pool not in self.dry]
+        dry = self.dry if action.lifecycle is Lifecycle.SPOT else {}
+        open_pools = [pool for pool in action.pools if pool not in dry]
         made = [
             self.launch(
                 action.group,
@@ -338,9 +339,9 @@ class ToyCloud:
                 LaunchedInstance(id=i.id, instance_type=i.instance_type, az=i.az, lifecycle=i.lifecycle) for i in made
             ),
             failures=tuple(
-                PoolFailure(pool=pool, code=self.dry[pool], message="no capacity")
+                PoolFailure(pool=pool, code=dry[pool], message="no capacity")
                 for pool in action.pools
-                if pool in self.dry
+                if pool in dry
             ),
         )
         self.fleets[token] = (action, answer)

@@ -1,8 +1,9 @@
 """Stories that an operator can read: what happens at which moment, and what Spotward then does.
 
-A story begins with comments and its setting, one `key: value` a line. Then come moments, `MM:SS what happens`, and below
-each `----` the deeds that follow until the next moment, in the words of the journal, or `(nothing)`. They are played by the
-real core in the toy cloud of `tests.groups`, in which a boot takes 20 seconds and nothing is left to chance.
+A story begins with comments and its setting, one `key: value` a line. Then come moments, `MM:SS what happens`, and
+below each `----` the deeds that follow until the next moment, in the words of the journal, or `(nothing)`. They are
+played by the real core in the toy cloud of `tests.groups`, in which a boot takes 20 seconds and nothing is left to
+chance.
 """
 
 import re

@@ -147,8 +147,6 @@ def _rescued(
     if group.launch is None:
         return NOTHING
     offers = _elsewhere(affordable(world, group, answer.offers if answer else ()), [c for c, _ in alike])
-    if cause is SwapCause.REBALANCE and not offers:
-        return _kept(doomed, "EC2 advises to move off it, and no better pool is to be had: it stays until the notice")
     deadlines = [doom.deadline for _, doom in alike if doom.deadline is not None]
     swap = newborn(
         world,

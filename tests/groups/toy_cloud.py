@@ -239,7 +239,7 @@ class ToyCloud:
         """Protect a member, put it into Standby, let it fail its health check."""
         self.nobody_knows(name)
         members = self.groups[name].members
-        members[instance_id] = replace(members[instance_id], **marks)  # type: ignore[arg-type]
+        members[instance_id] = replace(members[instance_id], **marks)  # type: ignore[arg-type]  # the caller names fields of a member
 
     def owner_tags(self, name: str, **tags: str | None) -> None:
         """Set tags, or take them away with None; `__` stands for a colon, `_` for a hyphen."""
@@ -537,7 +537,7 @@ class ToyCloud:
                 tags={"spotward:enabled": "true"} if tags is None else tags,
                 subnet_ids=tuple(f"subnet-{az[-1]}" for az in azs),
                 azs=azs,
-                **about,  # type: ignore[arg-type]
+                **about,  # type: ignore[arg-type]  # the caller names fields of a group
             ),
             details=details or GroupDetails(subnets={f"subnet-{az[-1]}": az for az in azs}),
             owner_desired=wanted,

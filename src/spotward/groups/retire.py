@@ -9,6 +9,9 @@ from spotward.model.cloud import Group, Instance, Member
 from spotward.model.undertaking import CloneState, Swap, Verb
 from spotward.model.world import World
 
+MENDING_FACTOR = 4
+"""So many times longer than for a quiet one is a group waited for that is still mending itself."""
+
 
 def replaced(swap: Swap) -> int:
     """How many old members a new one stands in for now."""
@@ -47,8 +50,16 @@ def _earned(swap: Swap) -> int:
 
 
 def _was_patient(swap: Swap, scene: Scene) -> bool:
-    newest = max((clone.since for clone in swap.clones), default=swap.born)
-    return scene.world.time > newest + scene.policy.in_service_timeout_seconds
+    """Has nothing changed for long with the new members of the group? It takes longer while the group mends itself."""
+    clones = [clone for each in (swap, *scene.others(swap)) for clone in each.clones]
+    waited = scene.world.time - max((clone.since for clone in clones), default=swap.born)
+    return waited > scene.policy.in_service_timeout_seconds * (MENDING_FACTOR if _mends(scene.group) else 1)
+
+
+def _mends(group: Group) -> bool:
+    """Does it wait for members that are coming, or that it still has to launch?"""
+    staying = [m for m in group.members if not m.leaving]
+    return len(staying) < group.desired or any(m.lifecycle_state.startswith("Pending") for m in staying)
 
 
 def _is_coming(swap: Swap, scene: Scene, instance_id: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from spotward.engine.alarm import GRAIN_SECONDS, Alarm
+from spotward.engine.alarm import Alarm
 from spotward.engine.core import Core
 from spotward.engine.crew import Crew
 from spotward.engine.feeds import SHELL, feed, tick
@@ -33,6 +33,9 @@ from spotward.model.world import World
 
 POLL_SECONDS = 0.05
 """How often it is looked whether anything is left to do, where that ends the run."""
+
+SOON_SECONDS = 5.0
+"""Who asked to be woken so soon is at work (a rescue gathers notices for a moment), and not waiting for better days."""
 
 ACKNOWLEDGING_SECONDS_MAX = 5.0
 """How long a stopping shell waits for acknowledgements under way."""
@@ -189,7 +192,7 @@ class Live:
             and self.inbox.open == 0
             and self.crew.idle
             and not self.world.undertakings
-            and not self.alarm.rings_by(self.clock.now() + 2 * GRAIN_SECONDS)
+            and not self.alarm.rings_by(self.clock.now() + SOON_SECONDS)
         )
 
     async def _wind_down(self) -> None:

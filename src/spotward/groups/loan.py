@@ -64,6 +64,7 @@ def is_loan_key(key: str, subject: GroupId) -> bool:
 
 
 def _loan_key(subject: GroupId, what: str) -> str:
+    """It names no amount: while one is on its way no other is asked for, and the next one clears what failed."""
     return f"borrow of {subject}: {what}"
 
 
@@ -74,6 +75,11 @@ def _return_key(subject: GroupId, what: str) -> str:
 def returning(world: World, subject: GroupId) -> bool:
     """Is something just being given back? Then nothing is borrowed on the strength of notes that are about to go."""
     return _under_way(world, _return_key(subject, ""))
+
+
+def borrowing_now(world: World, subject: GroupId) -> bool:
+    """Is something just being borrowed? Then its note must not be changed until that stands."""
+    return _under_way(world, _loan_key(subject, ""))
 
 
 def _under_way(world: World, beginning: str) -> bool:
@@ -96,18 +102,18 @@ def borrowing(group: Group, swaps: Sequence[Swap]) -> tuple[Wish, ...]:
     rest = frozenset(p for swap in swaps if joining(swap) for p in swap.suspend) - group.suspended
     notes = _notes(group, need, rest)
     if notes:
-        key = _loan_key(group.id, f"note {' '.join(value for _, value in notes)}")
+        key = _loan_key(group.id, "note")
         deed: Action = TagGroup(region=group.region, group=group.name, key=key, tags=notes)
         return (Wish(action=deed, reason="what its owner had is written down before it is changed"),)
     wishes = []
     now = group.max_size
     if need > now:
-        key = _loan_key(group.id, f"max size {need}")
+        key = _loan_key(group.id, "max size")
         deed = SetMaxSize(region=group.region, group=group.name, key=key, max_size=need, expected=now)
         wishes.append(Wish(action=deed, reason=f"the new instances need room: {now} → {need}"))
     if rest:
         processes = tuple(sorted(rest))
-        key = _loan_key(group.id, f"rest of {' '.join(processes)}")
+        key = _loan_key(group.id, "rest")
         deed = SuspendProcesses(region=group.region, group=group.name, key=key, processes=processes)
         wishes.append(Wish(action=deed, reason="a batch leaves the zones uneven for a moment"))
     return tuple(wishes)
@@ -124,15 +130,22 @@ def _notes(group: Group, need: int, rest: frozenset[str]) -> tuple[tuple[str, st
     notes = []
     if need > group.max_size:
         known = max_size_loan(group)
-        ours_now = known is not None and group.max_size in known.ours
-        owner = known.owner if known is not None and ours_now else group.max_size
-        wanted = MaxSizeLoan(owner=owner, ours=(group.max_size, need) if ours_now else (need,))
+        wanted = _loan_of(group, known, need)
         if known != wanted:
             notes.append((TAG_OWNER_MAX, wanted.text))
     ours = suspended_by_us(group) | rest
     if rest and ours != suspended_by_us(group):
         notes.append((TAG_SUSPENDED, " ".join(sorted(ours))))
     return tuple(notes)
+
+
+def _loan_of(group: Group, known: MaxSizeLoan | None, need: int) -> MaxSizeLoan:
+    """What the note must say before the max size is set to `need`: all that we may have set by then is ours."""
+    if known is None or group.max_size not in (known.owner, *known.ours):
+        return MaxSizeLoan(owner=group.max_size, ours=(need,))
+    if need in known.ours:
+        return known
+    return MaxSizeLoan(owner=known.owner, ours=(*(size for size in known.ours if size >= group.max_size), need))
 
 
 # ---- giving back -----------------------------------------------------------------------------------------------------
@@ -153,7 +166,7 @@ def _returned(world: World, group: Group | None) -> Decision:
     tags = [tag for tag in (TAG_OWNER_MAX, TAG_SUSPENDED) if tag in group.tags]
     if not tags:
         return NOTHING
-    if _under_way(world, _loan_key(group.id, "")):
+    if borrowing_now(world, group.id):
         return NOTHING  # asked by a swap that ended since; its outcome comes
     wishes = _giving_back(group)
     failed = any((known := world.wishes.get(w.action.key)) is not None and known.state == "failed" for w in wishes)
@@ -171,12 +184,12 @@ def _giving_back(group: Group) -> tuple[Wish, ...]:
     wishes = []
     loan, now = max_size_loan(group), group.max_size
     if loan is not None and now in loan.ours and now != loan.owner:
-        key = _return_key(group.id, f"max size {loan.owner}")
+        key = _return_key(group.id, "max size")
         deed: Action = SetMaxSize(region=group.region, group=group.name, key=key, max_size=loan.owner, expected=now)
         wishes.append(Wish(action=deed, reason=f"no swap is open: max size back to its owner's {loan.owner}"))
     processes = tuple(sorted(suspended_by_us(group) & group.suspended))
     if processes:
-        key = _return_key(group.id, f"rest of {' '.join(processes)}")
+        key = _return_key(group.id, "rest")
         deed = ResumeProcesses(region=group.region, group=group.name, key=key, processes=processes)
         wishes.append(Wish(action=deed, reason="no swap is open: what we suspended runs again"))
     return tuple(wishes)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from spotward.groups.another_try import too_late, with_another_try
 from spotward.groups.focus import focus
 from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_launches, why_give_up, withdrawn
-from spotward.groups.loan import borrowing, joining, returning
+from spotward.groups.loan import borrowing, borrowing_now, joining, returning
 from spotward.groups.looking import resolving, waiting
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
@@ -171,7 +171,7 @@ def _why(swap: Swap) -> str:
 
 def _borrow(steps: Steps, scene: Scene) -> Steps:
     """Make room while the new instances boot, so that it costs no time."""
-    if returning(scene.world, scene.group.id):
+    if returning(scene.world, scene.group.id) or borrowing_now(scene.world, scene.group.id):
         return steps
     return replace(steps, wishes=steps.wishes + _to_borrow(steps.swap, scene))
 

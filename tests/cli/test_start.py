@@ -13,6 +13,8 @@ from spotward.cli.exits import Exit
 from tests.cli.program import Program
 from tests.cli.scenery import BYSTANDER, Scenery
 
+pytestmark = pytest.mark.slow  # each starts programs of its own
+
 
 def test_an_unknown_region_is_told_with_the_nearest_that_there_is(spotward: Program) -> None:
     said = spotward("run", "--once", "--region", "eu-wst-1", code=Exit.USAGE).err

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts programs of its own
+
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "src" / "spotward"
 ENGINE_LIVES_IN = {

@@ -97,11 +97,14 @@ class Stage:
         """Look at the whole region."""
         self.hear(Tick(time=time, regions=(REGION,)))
 
-    def restart(self) -> None:
-        """The process is killed and begins again: memory stays, observations and answers that were due are lost."""
+    def restart(self, *, sent: bool = False) -> None:
+        """The process is killed and begins again: memory stays, observations and answers that were due are lost.
+
+        sent: what was just asked had left the house; the dice decide where there are any.
+        """
         self._life += 1
         for asked in self._unsent.values():
-            if self._chance(0.5):  # it left the house at the last moment
+            if sent if self._dice is None else self._chance(0.5):
                 self._carried_out(asked.action, asked.attempt, self.time)
         self._unsent.clear()
         self.cloud.earlier.clear()  # what AWS may still show of the time before is not remembered over a restart
@@ -266,3 +269,4 @@ class Stage:
             for i in self.cloud.instances.values()
             if i.launched_for and i.state in ("pending", "running") and i.id not in members
         ]
+

@@ -269,4 +269,3 @@ class Stage:
             for i in self.cloud.instances.values()
             if i.launched_for and i.state in ("pending", "running") and i.id not in members
         ]
-

@@ -339,9 +339,7 @@ class ToyCloud:
                 LaunchedInstance(id=i.id, instance_type=i.instance_type, az=i.az, lifecycle=i.lifecycle) for i in made
             ),
             failures=tuple(
-                PoolFailure(pool=pool, code=dry[pool], message="no capacity")
-                for pool in action.pools
-                if pool in dry
+                PoolFailure(pool=pool, code=dry[pool], message="no capacity") for pool in action.pools if pool in dry
             ),
         )
         self.fleets[token] = (action, answer)

@@ -5,19 +5,19 @@ max: 6
 00:00 look
 ----
 launch 2 Spot in us-east-1a for us-east-1/web, from 3 pools
-launch 1 Spot in us-east-1b for us-east-1/web, from 3 pools
-tag us-east-1/web with spotward:owner-max-size=6/9 and spotward:suspended-processes=AZRebalance
-set the max size of us-east-1/web to 9
+tag us-east-1/web with spotward:owner-max-size=6/8 and spotward:suspended-processes=AZRebalance
+set the max size of us-east-1/web to 8
 suspend AZRebalance of us-east-1/web
-attach i-101, i-102 and i-103 to us-east-1/web
+attach i-101 and i-102 to us-east-1/web
 terminate i-1 through us-east-1/web
 terminate i-4 through us-east-1/web
+launch 2 Spot in us-east-1b for us-east-1/web, from 3 pools
+attach i-103 and i-104 to us-east-1/web
 terminate i-2 through us-east-1/web
-launch 2 Spot in us-east-1c for us-east-1/web, from 3 pools
-launch 1 Spot in us-east-1b for us-east-1/web, from 3 pools
-attach i-104, i-105 and i-106 to us-east-1/web
-terminate i-3 through us-east-1/web
 terminate i-5 through us-east-1/web
+launch 2 Spot in us-east-1c for us-east-1/web, from 3 pools
+attach i-105 and i-106 to us-east-1/web
+terminate i-3 through us-east-1/web
 terminate i-6 through us-east-1/web
 set the max size of us-east-1/web to 6
 resume AZRebalance of us-east-1/web

@@ -23,8 +23,13 @@ def _share(number: int, percentage: int) -> int:
 
 
 def surge(policy: GroupPolicy, desired: int) -> int:
-    """How many members of a group of that size may be replaced at once; rounded up, as Kubernetes rounds a surge."""
-    return max(1, _share(desired, policy.surge_percentage))
+    """How many members of a group of that size may be replaced at once; rounded up, as Kubernetes rounds a surge.
+
+    Below 50 per hundred it is never half of them: of three that vote one leaves at a time, not two.
+    """
+    wanted = max(1, _share(desired, policy.surge_percentage))
+    minority = max(1, (desired - 1) // 2)
+    return wanted if policy.surge_percentage >= 50 else min(wanted, minority)
 
 
 def spread(zones: Mapping[str, int]) -> int:

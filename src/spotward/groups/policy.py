@@ -48,8 +48,8 @@ class GroupPolicy:
     """How many members at once are being replaced, per hundred of the desired capacity (at least one).
 
     A third: during a swap the members that have proved themselves are always the majority, so that a system that votes
-    keeps its quorum and a bad image meets at most a third of the traffic; and three rounds replace a group of any size.
-    Set 100 to replace a whole group in one batch.
+    keeps its quorum and a bad image meets a minority of the traffic; and three rounds replace a group of any size from
+    five on. Below 50 it is never rounded up to half of the members. Set 100 to replace a whole group in one batch.
     """
 
     allowed_types: tuple[str, ...] = ()

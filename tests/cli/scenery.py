@@ -32,6 +32,9 @@ SETTLED_SECONDS_MAX = 30.0
 CALM = PoolShock(at_seconds=0, pool="*", spot_capacity=10_000, on_demand_capacity=10_000, rebalance=False)
 """Nothing happens but what the test lets happen."""
 
+NOTES = ("spotward:owner-max-size", "spotward:suspended-processes")
+"""What stands on a group while something is borrowed of it."""
+
 _numbers = count(1)
 
 
@@ -173,6 +176,10 @@ class Scenery:
         standing = {m["InstanceId"]: m["LifecycleState"] for m in self.described(group).get("Instances", ())}
         found = self.instances(InstanceIds=list(standing)) if standing else []
         return [_member(each, standing[each["InstanceId"]]) for each in found]
+
+    def borrowed(self, group: str) -> bool:
+        """Does a note of ours stand on it?"""
+        return any(tag["Key"] in NOTES for tag in self.described(group)["Tags"])
 
     def spot(self, group: str) -> list[str]:
         """Ids of its Spot members in service."""

@@ -263,7 +263,8 @@ def test_whatever_happens_the_group_is_left_as_its_owner_wants_it(play: Play) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(900)
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(plays)
 def test_whatever_happens_at_length_the_group_is_left_as_its_owner_wants_it(play: Play) -> None:
     check_the_end(played(play))

@@ -6,6 +6,7 @@ because it hears no events: a daemon that hears them looks less often.
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
 
@@ -30,41 +31,53 @@ LOOKS_MORE_MAX = 2
 """When exactly an instance runs is chance: two runs of the same case may differ by a look or two."""
 
 
+PLAIN = GroupPlan(name=GROUP, size=SIZE)
+"""Of a launch template; its max size is twice its size."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One group, and who else is in its region."""
 
     words: str
-    max_size: int
+    group: GroupPlan = PLAIN
     others: int = 0
     """Other groups in the region."""
 
     @property
-    def plans(self) -> list[GroupPlan]:
-        """The group, and the others: half of them opted in, and wanted on demand."""
+    def other_plans(self) -> list[GroupPlan]:
+        """Half of them opted in, and wanted on demand."""
         wanted = (("spotward:on-demand-percentage", "100"),)
-        others = [
+        return [
             GroupPlan(name=f"other-{at:03d}", size=1, opted_in=at % 2 == 0, tags=wanted if at % 2 == 0 else ())
             for at in range(self.others)
         ]
-        return [GroupPlan(name=GROUP, size=SIZE, size_max=self.max_size), *others]
 
 
-ALONE = Case(words="room in max size", max_size=2 * SIZE)
-FULL = Case(words="no room", max_size=SIZE)
-AMONG_100 = Case(words="100 other groups", max_size=2 * SIZE, others=100)
-AMONG_300 = Case(words="300 other groups", max_size=2 * SIZE, others=300)
+ALONE = Case(words="room in max size")
+FULL = Case(words="no room", group=GroupPlan(name=GROUP, size=SIZE, size_max=SIZE))
+CONFIGURED = Case(words="launch configuration", group=GroupPlan(name=GROUP, size=SIZE, with_configuration=True))
+BALANCED = Case(words="target group", group=GroupPlan(name=GROUP, size=SIZE, balanced=True))
+AMONG_100 = Case(words="100 other groups", others=100)
+AMONG_300 = Case(words="300 other groups", others=300)
+CASES = (ALONE, FULL, AMONG_100, AMONG_300, CONFIGURED, BALANCED)
+
+AT_ONCE = 3
+"""Cases wait most of the time, for their instances."""
 
 
 def measures() -> Iterator[Measure]:
     """Calls per replacement, with and without room; what other groups add; and where the calls go."""
-    runs = {case: _run(case) for case in (ALONE, FULL, AMONG_100, AMONG_300)}
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        runs = dict(zip(CASES, workers.map(_run, CASES), strict=True))
     for case in (ALONE, FULL):
         yield Measure(
             name=f"calls per replacement, {case.words}",
             figure=runs[case].calls.total() / SIZE,
             at_most=CALLS_PER_REPLACEMENT_MAX,
         )
+    for case in (CONFIGURED, BALANCED):
+        yield Measure(name=f"calls per replacement, {case.words}", figure=runs[case].calls.total() / SIZE)
     for case in (AMONG_100, AMONG_300):
         yield from _added(case, runs[case], runs[ALONE])
     for operation, times in _by_number(runs[FULL].calls):
@@ -74,8 +87,11 @@ def measures() -> Iterator[Measure]:
 def _run(case: Case) -> Run:
     with embedded_cloud(speed=SPEED) as cloud:
         hand = cloud.hand(REGION)
-        hand.build_groups(hand.build_network(), case.plans)
-        hand.wait_in_service(case.plans, seconds_max=120)
+        network = hand.build_network()
+        target_group = hand.build_target_group(network, GROUP) if case.group.balanced else None
+        hand.build_group(network, case.group, target_group=target_group)
+        hand.build_groups(network, case.other_plans)
+        hand.wait_in_service([case.group, *case.other_plans], seconds_max=120)
         run = cloud.run_once(region=REGION, access_key=ACCESS_KEY)
         _must_be_moved(hand, case)
     return run
@@ -84,7 +100,7 @@ def _run(case: Case) -> Run:
 def _must_be_moved(hand: StageHand, case: Case) -> None:
     found = lifecycles(hand, GROUP)
     group = hand.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
-    if found != Counter(spot=SIZE) or group["MaxSize"] != case.max_size:
+    if found != Counter(spot=SIZE) or group["MaxSize"] != (case.group.size_max or 2 * SIZE):
         raise BenchError(f"{case.words}: the group has {dict(found)} and max size {group['MaxSize']} afterwards")
 
 

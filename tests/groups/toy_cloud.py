@@ -84,6 +84,8 @@ class ToyCloud:
     instances: dict[str, Instance] = field(default_factory=dict)
     changes: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     offers: tuple[tuple[str, float], ...] = (("c5.large", 0.03), ("m5a.large", 0.031), ("m6i.large", 0.035))
+    no_offers_for: set[str] = field(default_factory=set)
+    """Types for which no pool is cheaper than on-demand."""
     dry: dict[Pool, str] = field(default_factory=dict)
     """Pool → the code with which it refuses Spot; on-demand capacity is ample."""
     fleets: dict[tuple[str, int], tuple[LaunchFleet, FleetAnswered]] = field(default_factory=dict)
@@ -493,7 +495,7 @@ class ToyCloud:
             PoolOffer(pool=Pool(instance_type=kind, az=az), usd_per_hour=price, expected_usd_per_hour=price)
             for kind, price in self.offers
             for az in action.azs
-            if Pool(instance_type=kind, az=az) not in action.exclude
+            if Pool(instance_type=kind, az=az) not in action.exclude and action.instance_type not in self.no_offers_for
         )
         return PoolsRecommended(
             time=self.time,

@@ -88,6 +88,7 @@ def _happen(stage: Stage, time: float, what: str) -> None:
         "drought": lambda: _dry(stage.cloud, rest.split()),
         "delete": lambda: stage.at(time, lambda: _deleted(stage, time)),
         "node": lambda: _node(stage.cloud, rest),
+        "owner": lambda: stage.at(time, lambda: _by_its_owner(stage, time, rest)),
     }
     happenings[word]()
 
@@ -98,6 +99,21 @@ def _dry(cloud: ToyCloud, types: list[str]) -> None:
 
 def _deleted(stage: Stage, time: float) -> None:
     stage.cloud.owner_deletes("web")
+    stage.tick(time)
+
+
+def _by_its_owner(stage: Stage, time: float, what: str) -> None:
+    """`sets desired 10 max 12`, `tags spotward:enabled=false`, `protects i-1`; and it is seen at once."""
+    word, *rest = what.split()
+    cloud = stage.cloud
+    if word == "sets":
+        names = {"desired": "desired", "max": "max_size", "min": "min_size"}
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        cloud.owner_sets("web", **{names[name]: int(size) for name, size in pairs})
+    elif word == "tags":
+        cloud.owner_tags("web", **dict(tag.split("=") for tag in rest))
+    else:
+        cloud.owner_marks("web", rest[0], protected=True)
     stage.tick(time)
 
 

@@ -88,11 +88,14 @@ def expire(steps: Steps, scene: Scene) -> Steps:
         CloneState.JOINED: ("come into service", policy.in_service_timeout_seconds + scene.group.grace_seconds),
     }
     for clone in steps.swap.clones:
-        what, seconds = limits.get(clone.state, ("", float("inf")))
-        if world.time - clone.since > seconds:
-            steps = given_up(steps, scene, [clone.id], f"{clone.id} did not {what} within {span(seconds)}")
-        elif clone.state in UNATTACHED and is_taken(world, clone.id):
+        if clone.state in UNATTACHED and is_taken(world, clone.id):
             steps = given_up(steps, scene, [clone.id], f"EC2 takes {clone.id} before it could join")
+        elif clone.state in limits:
+            what, seconds = limits[clone.state]
+            if world.time < clone.since + seconds:
+                steps = steps.waking(clone.since + seconds)
+            else:
+                steps = given_up(steps, scene, [clone.id], f"{clone.id} did not {what} within {span(seconds)}")
     return given_up(steps, scene, _needless(steps.swap, scene), "a member that was to be replaced left, or must stay")
 
 

@@ -63,6 +63,11 @@ def is_loan_key(key: str, subject: GroupId) -> bool:
     return key.startswith((_loan_key(subject, ""), _return_key(subject, "")))
 
 
+def is_borrowing_key(key: str, subject: GroupId) -> bool:
+    """Is it the key of a deed that borrows? What has failed of that is moot when no swap is open."""
+    return key.startswith(_loan_key(subject, ""))
+
+
 def _loan_key(subject: GroupId, what: str) -> str:
     """It names no amount: while one is on its way no other is asked for, and the next one clears what failed."""
     return f"borrow of {subject}: {what}"

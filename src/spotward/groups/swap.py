@@ -13,7 +13,7 @@ from dataclasses import replace
 from spotward.groups.another_try import too_late, with_another_try
 from spotward.groups.focus import focus
 from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_launches, why_give_up, withdrawn
-from spotward.groups.loan import borrowing, borrowing_now, joining, returning
+from spotward.groups.loan import borrowing, borrowing_now, is_borrowing_key, joining, returning
 from spotward.groups.looking import resolving, waiting
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
@@ -72,7 +72,15 @@ def _decision(world: World, before: tuple[Swap, ...], steps: Steps, policy: Grou
         wakes=(*steps.wakes, WakeAt(time=world.time, subject=steps.swap.group_id)),
         notes=(Note(subject=steps.swap.group_id, text=steps.swap.ended),),
         pauses=_pause_after(world, steps.swap, policy),
+        withdrawn=_moot(world, steps.swap),
     )
+
+
+def _moot(world: World, ended: Swap) -> tuple[str, ...]:
+    """What had failed of a swap that has ended, and of the loan if it was the last one: nobody asks for that again."""
+    last = not world.undertakings_of(ended.group_id)
+    failed = (key for key, wish in world.wishes.items() if wish.state == "failed")
+    return tuple(k for k in failed if k.startswith(ended.key) or (last and is_borrowing_key(k, ended.group_id)))
 
 
 def _made(event: FleetAnswered) -> Note:

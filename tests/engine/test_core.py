@@ -80,6 +80,20 @@ def test_a_failed_wish_waits_out_its_pause_and_says_when_it_is_to_be_woken() -> 
     assert [each.attempt for each in in_time.asked] == [2]
 
 
+def test_a_wish_that_is_withdrawn_is_forgotten_when_it_has_failed_and_awaited_when_it_is_in_flight() -> None:
+    withdrawing = Decision(withdrawn=("tag web",))
+    asked, failure, withdrawn = run(
+        Core([deciding(Decision(wishes=(Wish(action=a_tagging(), reason="because"),)), withdrawing)]),
+        TICK,
+        done(LOOK),
+        failed(a_tagging()),
+    )
+    assert "tag web" in asked.world.wishes
+    assert failure.world.wishes["tag web"].state == "asked"
+    assert "tag web" not in withdrawn.world.wishes
+    assert withdrawn.change.wishes == {"tag web": None}
+
+
 def test_the_pause_grows_with_each_failure_in_a_row_of_questions_too() -> None:
     core = Core([wishing(LOOK, when=Tick)])
     world, pauses = World(), []

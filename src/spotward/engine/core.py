@@ -102,6 +102,8 @@ class _Draft:
             self._judge(verdict)
         for refusal in decision.refusals:
             self._refuse(refusal)
+        for key in decision.withdrawn:
+            self._withdraw(key)
         for wish in decision.wishes:
             self._wish(wish)
         self.wakes.update(dict.fromkeys(decision.wakes))
@@ -123,6 +125,14 @@ class _Draft:
         if self.world.verdicts.get(subject) != text:
             self.touched.verdicts.add(subject)
             self.world = self.world.with_verdict(subject, text)
+
+    def _withdraw(self, key: str) -> None:
+        """Forget that it failed; one that is in flight will be answered."""
+        known = self.world.wishes.get(key)
+        if known is not None and known.state == "failed":
+            self.touched.wishes.add(key)
+            self.world = self.world.without_wish(key)
+            self._set_verdict(key, None)
 
     def _wish(self, wish: Wish) -> None:
         action = wish.action

@@ -62,7 +62,7 @@ class Ending:
     open_undertakings: tuple[str, ...]
     """Keys of what was begun and is not finished."""
     waiting: tuple[tuple[str, str], ...]
-    """(key, reason) of wishes that failed and wait to be asked again."""
+    """(key, reason) of wishes that failed and wait to be asked again; (group, reason) where a swap came to nothing."""
 
 
 class Live:
@@ -215,8 +215,11 @@ class Live:
                 task.result()
 
     def _ending(self, why: Why) -> Ending:
-        failed = ((key, wish.reason) for key, wish in self.world.wishes.items() if wish.state == "failed")
-        return Ending(why=why, open_undertakings=tuple(sorted(self.world.undertakings)), waiting=tuple(sorted(failed)))
+        world = self.world
+        failed = [(key, wish.reason) for key, wish in world.wishes.items() if wish.state == "failed"]
+        paused = [(group, pause.reason) for group, pause in world.pauses.items() if pause.until > world.time]
+        waiting = tuple(sorted([*failed, *paused]))
+        return Ending(why=why, open_undertakings=tuple(sorted(world.undertakings)), waiting=waiting)
 
     # ---- what comes from inside ------------------------------------------------------------------------------
 

@@ -58,6 +58,8 @@ class Decision:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[Note, ...] = ()
     pauses: tuple[GroupPause, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    """Keys of wishes that nobody will ask for any more: that they failed is forgotten."""
 
     @classmethod
     def joined(cls, decisions: "Iterable[Decision]") -> "Decision":
@@ -71,6 +73,7 @@ class Decision:
             refusals=tuple(r for d in every for r in d.refusals),
             notes=tuple(n for d in every for n in d.notes),
             pauses=tuple(p for d in every for p in d.pauses),
+            withdrawn=tuple(k for d in every for k in d.withdrawn),
         )
 
 

@@ -222,6 +222,10 @@ class World:
             return replace(self, wishes=wishes, launches=self.launches.insert(key, state))
         return replace(self, wishes=wishes)
 
+    def without_wish(self, key: str) -> World:
+        """Without a wish that nobody has any more; how a launch was asked is kept, for its token may still be known."""
+        return replace(self, wishes=self.wishes.discard(key))
+
     def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""
         verdicts = self.verdicts.discard(subject) if text is None else self.verdicts.insert(subject, text)

@@ -122,22 +122,32 @@ class Scenery:
         )
         return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
-    def group_of_template(self, template: str, *, size: int = 2, name: str = "own") -> str:
+    def group_of_template(self, template: str, *, size: int = 2) -> str:
         """An opted-in group that launches from this template."""
-        unique = f"{name}-{next(_numbers)}"
+        return self._group_of(size, LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"})
+
+    def group_of_configuration(self, *, size: int = 2, **data: Any) -> str:
+        """An opted-in group that launches from a launch configuration of the test's own."""
+        name = f"own-{next(_numbers)}"
+        launch = {"ImageId": self.network.image_id, "InstanceType": "m5.large", **data}
+        self.hand.autoscaling.create_launch_configuration(LaunchConfigurationName=name, **launch)
+        return self._group_of(size, LaunchConfigurationName=name)
+
+    def _group_of(self, size: int, **source: Any) -> str:
+        name = f"own-{next(_numbers)}"
         self.hand.autoscaling.create_auto_scaling_group(
-            AutoScalingGroupName=unique,
+            AutoScalingGroupName=name,
             MinSize=0,
             MaxSize=size,
             DesiredCapacity=size,
             VPCZoneIdentifier=",".join(self.network.subnet_ids),
-            LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"},
             Tags=[{"Key": "spotward:enabled", "Value": "true", "PropagateAtLaunch": False}],
+            **source,
         )
-        self.made.append(unique)
-        self.hand.wait_in_service([GroupPlan(name=unique, size=size)])
-        self.keep_to_owner(unique)
-        return unique
+        self.made.append(name)
+        self.hand.wait_in_service([GroupPlan(name=name, size=size)])
+        self.keep_to_owner(name)
+        return name
 
     def shock(self, *shocks: Shock) -> None:
         """Something goes wrong, from now on or as it says."""

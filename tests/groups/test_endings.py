@@ -21,7 +21,7 @@ def a_cloud(*lifecycles: Lifecycle, **about: object) -> ToyCloud:
     cloud.set_up(
         "web",
         members=[(kinds[each], AZS[n % 3], each) for n, each in enumerate(lifecycles)],
-        **about,  # type: ignore[arg-type]
+        **about,  # type: ignore[arg-type]  # the caller names fields of the value
     )
     return cloud
 
@@ -140,7 +140,7 @@ def test_what_waits_is_woken_once_however_often_it_is_thought_about() -> None:
     cloud.offers = ()
     stage = Stage(cloud).play(until=100.0)
     for n in range(50):
-        stage.at(101.0 + n, lambda n=n: cloud.owner_tags("web", note=str(n)))  # type: ignore[misc]
+        stage.at(101.0 + n, lambda n=n: cloud.owner_tags("web", note=str(n)))  # type: ignore[misc]  # the caller names fields of the value
         stage.tick(101.5 + n)
     stage.play_on(until=200.0)
     assert len(stage._wakes) <= 2

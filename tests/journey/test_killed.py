@@ -33,6 +33,11 @@ LANES = ("us-east-1", "us-west-2")
 LOST = "ServiceUnavailable"
 """The error that stands for a request which came to nothing: nobody is left to read it."""
 
+ANY_CHANGE = "any change"
+
+LIVES_MAX = 60
+"""More starts than there are changes to be made, by far."""
+
 PATIENCE = """
 groups:
   running_timeout_seconds: 36000
@@ -61,7 +66,7 @@ class Moment:
     """When to kill."""
 
     name: str
-    """`ec2.CreateFleet`."""
+    """`ec2.CreateFleet`, or `ANY_CHANGE`."""
     number: int
     """The how-manieth call of that name."""
     lost: bool = False
@@ -103,8 +108,10 @@ class Executioner:
 
     def _is_time(self, call: Call) -> bool:
         moment = self.moment
-        if moment is None or call.name != moment.name:
+        if moment is None or moment.name not in (call.name, ANY_CHANGE):
             return False
+        if moment.name == ANY_CHANGE:
+            return is_change(call.name)
         number = self.heard.count(call.name)
         if moment.lost and number == moment.number - 1:
             self._on_lost(moment.name)
@@ -149,7 +156,8 @@ class Lane:
         scenery.open()
         group = self._group(shape)
         originals = {member.id for member in scenery.members(group)}
-        executioner, program = self._killed_run(moment)
+        program = self.program.elsewhere(self.where / f"state-{time.perf_counter_ns()}")
+        executioner = self._killed_run(program, moment)
         said = ""
         if executioner.killed:
             said = program(*self.command).said
@@ -166,15 +174,27 @@ class Lane:
         self.scenery.keep_to_owner(group)
         return group
 
-    def _killed_run(self, moment: Moment | None) -> tuple[Executioner, Program]:
+    def die_at_every_change(self, shape: str) -> int:
+        """A new group, and one killed run after the other until one comes to its end; how many died."""
+        self.scenery.open()
+        group = self._group(shape)
+        originals = {member.id for member in self.scenery.members(group)}
         program = self.program.elsewhere(self.where / f"state-{time.perf_counter_ns()}")
+        lives = 0
+        while self._killed_run(program, Moment(name=ANY_CHANGE, number=1)).killed:
+            lives += 1
+            assert lives < LIVES_MAX, f"it goes round in circles: {program('explain', group).out}"
+        assert [*self._wrong(group, originals), *self.scenery.close()] == []
+        return lives
+
+    def _killed_run(self, program: Program, moment: Moment | None) -> Executioner:
         executioner = Executioner(moment, self._lose)
         with program.running(*self.command) as running:
             self.ear.waiting[running.key] = executioner
             executioner.sees(running.process)
             code = running.process.wait(timeout=90)
             assert executioner.killed or code == 0, running.said
-        return executioner, program
+        return executioner
 
     def _lose(self, name: str) -> None:
         failure = Failure(at_seconds=0, region=self.scenery.region, operation=name, code=LOST, times=1)
@@ -268,3 +288,13 @@ def test_killed_at_any_call_and_run_again_every_swap_is_completed_once(
     assert {moment.name for moment in killed if not moment.lost} >= changes, "not every change went unheard"
     assert {moment.name for moment in killed if moment.lost} == changes, "not every change was lost"
     assert len(missed) <= len(killed) // 10, "how often it looks differs from run to run, but not by so much"
+
+
+def test_killed_at_every_change_that_it_makes_it_still_comes_to_the_end(
+    lanes: list[Lane], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = next(iter(SHAPES))
+    lives = lanes[0].die_at_every_change(shape)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{shape}: died {lives} times, after one change each\n")
+    assert lives >= SIZE * 3, "each instance is launched, attached and retired by its own"

@@ -13,7 +13,7 @@ class Exit(IntEnum):
     USAGE = 2
     """A file, an option or an event must be changed by the user."""
     UNFINISHED = 3
-    """`run --once` or `handle` ended with something left to do: calls failed, or its time was up."""
+    """`run --once` or `handle` left something undone: calls failed, a swap came to nothing, or its time was up."""
     OUTSIDE = 4
     """AWS could not be asked: credentials, permission, network."""
     INTERRUPTED = 130

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
@@ -126,6 +124,9 @@ def changed(config: Config, **settings: Any) -> Config:
 
 
 def _document(text: str, file: str) -> Any:
+    from ruamel.yaml import YAML  # late: it takes a tenth of a second, and most commands are given no file
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     try:
         return YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

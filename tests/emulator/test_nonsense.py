@@ -36,7 +36,8 @@ def sane(value: Any, names: dict[str, Any], key: str = "") -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(600)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_virtual_region_answers_or_refuses_whatever_the_model_allows(
     cloud: Emulator, stage: Stage, data: st.DataObject

@@ -1,5 +1,6 @@
 """What the region sells: types, offerings, and Spot prices with their history."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -142,3 +143,21 @@ def test_placement_scores_follow_the_depth_of_the_pools() -> None:
     )["SpotPlacementScores"]
     assert [one["AvailabilityZoneId"] for one in shown] == ["us-east-1b", "us-east-1c", "us-east-1a"]
     assert (shown[0]["Score"], shown[-1]["Score"]) == (10, 1)
+
+
+def test_a_page_of_prices_that_finds_nothing_ends_and_names_the_next() -> None:
+    scene = Scene()
+    asked: dict[str, Any] = {"Filters": [named("spot-price", "never")]}
+    pages = 1
+    while "NextToken" in (answer := scene.ec2("DescribeSpotPriceHistory", **asked)):
+        assert answer["SpotPriceHistory"] == []
+        asked["NextToken"] = answer["NextToken"]
+        pages += 1
+    assert 2 < pages <= 90
+
+
+@pytest.mark.parametrize("place", ["[]", '["a"]', "[NaN, 1]", '[1.0, "", "", "", 2.0]', '[-2.0, "", "", "", 1.0]', "3"])
+def test_a_price_token_of_another_call_is_refused(place: str) -> None:
+    token = base64.urlsafe_b64encode(place.encode()).decode()
+    with pytest.raises(ApiError, match="InvalidNextToken"):
+        Scene().ec2("DescribeSpotPriceHistory", NextToken=token)

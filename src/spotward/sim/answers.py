@@ -123,13 +123,13 @@ def page(
         code = "ValidationError" if size_name == "MaxRecords" else "InvalidParameterValue"  # Auto Scaling's, and EC2's
         raise ApiError(code, f"Value ( {limit} ) for parameter {size_name} is invalid. It must be 1 or more.")
     limit = size if limit is None or (size is not None and limit > size) else limit
-    last = _read_token(params["NextToken"]) if params.get("NextToken") else None
+    last = read_token(params["NextToken"]) if params.get("NextToken") else None
     shown: list[T] = []
     for item in items:
         if last is not None and key(item) <= last:
             continue
         if limit is not None and len(shown) == limit:
-            return shown, _token(key(shown[-1]))
+            return shown, token_after(key(shown[-1]))
         shown.append(item)
     return shown, None
 
@@ -139,11 +139,13 @@ def paged(name: str, items: Sequence[Any], token: str | None) -> Answer:
     return {name: items, "NextToken": token} if token else {name: items}
 
 
-def _token(last: object) -> str:
+def token_after(last: object) -> str:
+    """The NextToken of a page whose last item has the key `last`."""
     return base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
 
 
-def _read_token(token: str) -> Any:
+def read_token(token: str) -> Any:
+    """The key that `token_after` was given."""
     try:
         last = json.loads(base64.urlsafe_b64decode(token.encode()))
     except ValueError as error:

@@ -1,16 +1,19 @@
 """What Spot capacity cost and costs, as DescribeSpotPriceHistory and the market tell it.
 
 AWS lists changes, newest first, and begins with the price that was in force at StartTime, under its own earlier time.
-The history is read backwards in windows of a day, so that a first page costs one day however long the span is.
+The history is read backwards in windows of a day, and each page goes on in the window where the last one ended, so a
+page costs about a day however long the span is. One that found little after much reading ends there, as AWS's do: a
+page may be empty and still name the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from spotward.sim.answers import Answer, Operation, Params, matcher, page, paged
+from spotward.sim.answers import Answer, Operation, Params, matcher, page, paged, read_token, token_after
 from spotward.sim.catalogue import Catalogue
 from spotward.sim.errors import ApiError
 from spotward.sim.pools import Pools
@@ -25,6 +28,10 @@ HISTORY_PAGE = 1000
 """Changes on one page, as on AWS."""
 
 _WINDOW_SECONDS = 86400.0
+
+_PAGE_POOL_WINDOWS = 3_000
+"""A page ends at the window in which it has read so many pools, each for one window."""
+
 _VPC = " (Amazon VPC)"
 
 Change = tuple[float, str, str, str, float]
@@ -36,6 +43,30 @@ class _Query:
     pools: tuple[tuple[str, str, str], ...]
     since: float
     until: float
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A query read backwards from `start`, until it is done or a page's share of reading is."""
+
+    query: _Query
+    read: Callable[[_Query, bool], list[Change]]
+    """The changes of one window, newest first; True: with the price in force at its start."""
+    start: float
+    rest: float | None = None
+    """Where the next page begins, when this one was cut."""
+
+    def __iter__(self) -> Iterator[Change]:
+        pools, pool_windows = self.query.pools, 0
+        until = self.query.until - (self.query.until - self.start) // _WINDOW_SECONDS * _WINDOW_SECONDS
+        while pool_windows < _PAGE_POOL_WINDOWS:
+            since = max(self.query.since, until - _WINDOW_SECONDS)
+            first = since <= self.query.since
+            yield from self.read(_Query(pools, since, until), first)
+            if first:
+                return
+            until, pool_windows = since, pool_windows + len(pools)
+        self.rest = until
 
 
 class PriceHistory:
@@ -64,20 +95,27 @@ class PriceHistory:
     def describe(self, params: Params) -> Answer:
         """DescribeSpotPriceHistory."""
         filters = _filters(params)
-        query = self._query(params, filters)
+        query, start = self._query(params, filters)
         if params.get("MaxResults") == 0:
             params = {**params, "MaxResults": None}
         fits = matcher(filters["spot-price"]) if "spot-price" in filters else None
-        changes = (change for change in self._changes(query) if fits is None or fits(_price(change)))
-        shown, token = page(changes, params, key=lambda change: change[:4], size=HISTORY_PAGE)
+        walk = _Walk(query, self._changes_within, start)
+        changes = (change for change in walk if fits is None or fits(_price(change)))
+        shown, token = page(changes, params, key=lambda change: (*change[:4], query.until), size=HISTORY_PAGE)
+        if token is None and walk.rest is not None:
+            token = token_after((-walk.rest, "", "", "", query.until))
         return paged("SpotPriceHistory", [_entry(change) for change in shown], token)
 
-    def _query(self, params: Params, filters: Mapping[str, list[str]]) -> _Query:
+    def _query(self, params: Params, filters: Mapping[str, list[str]]) -> tuple[_Query, float]:
+        """What is asked, and where in it this page begins to read."""
         now = self._region.now
         until = min(params["EndTime"].timestamp() if params.get("EndTime") else now, now)
         since = params["StartTime"].timestamp() if params.get("StartTime") else now - HISTORY_SECONDS_MAX
         since = min(max(since, now - HISTORY_SECONDS_MAX), now)
-        return _Query(tuple(self._pools_asked(filters)), since, max(since, until))
+        start = until = max(since, until)
+        if params.get("NextToken"):
+            start, until = _place(params["NextToken"])
+        return _Query(tuple(self._pools_asked(filters)), since, until), start
 
     def _pools_asked(self, filters: Mapping[str, list[str]]) -> Iterator[tuple[str, str, str]]:
         in_zone = matcher(filters.get("availability-zone", ["*"]))
@@ -94,18 +132,7 @@ class PriceHistory:
                     for product in products
                 )
 
-    def _changes(self, query: _Query) -> Iterator[Change]:
-        """Every change of the query, newest first; the last of each pool is the price in force at its start."""
-        until = query.until
-        while True:
-            since = max(query.since, until - _WINDOW_SECONDS)
-            first = since <= query.since
-            yield from self._changes_within(_Query(query.pools, since, until), with_standing_price=first)
-            if first:
-                return
-            until = since
-
-    def _changes_within(self, window: _Query, *, with_standing_price: bool) -> list[Change]:
+    def _changes_within(self, window: _Query, with_standing_price: bool) -> list[Change]:
         """The window's changes. The last window is kept, since the next page will mostly ask for it again."""
         asked = (window, with_standing_price)
         if self._window is not None and self._window[0] == asked:
@@ -143,6 +170,14 @@ class PriceHistory:
         if not self._catalogue.offered(name, zone):
             return 0.0
         return self._pools.capacity_depth(name, zone, self._region.now)
+
+
+def _place(token: str) -> tuple[float, float]:
+    """(where the page begins to read, the end of the whole query), of a token of ours."""
+    match read_token(token):
+        case (float(minus_start), str(), str(), str(), float(until)) if 0 <= -minus_start <= until < inf:
+            return -minus_start, until
+    raise ApiError("InvalidNextToken", f"The token '{token}' is invalid.")
 
 
 def _filters(params: Params) -> dict[str, list[str]]:

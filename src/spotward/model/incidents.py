@@ -1,0 +1,85 @@
+"""The open incidents, and the ways to find them: by instance, by node, by a budget that they wait for.
+
+A storm opens hundreds of them within a second, and each event concerns one or a few: so nothing here looks through all.
+"""
+
+from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from rpds import HashTrieMap
+
+from spotward.model.incident import Incident
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incidents:
+    """Open incidents, at most one of each instance."""
+
+    by_instance: HashTrieMap[str, Incident] = field(default_factory=HashTrieMap)
+    instance_of: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
+    """Name of a node → the instance whose incident it is in."""
+    waiting: HashTrieMap[str, tuple[str, ...]] = field(default_factory=HashTrieMap)
+    """Budget → instances whose pods wait for it."""
+    voluntary: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
+    """Instances whose nodes are being emptied although nothing forces it → since when."""
+
+    def __len__(self) -> int:
+        return len(self.by_instance)
+
+    def get(self, instance_id: str) -> Incident | None:
+        """The open incident of an instance, or None."""
+        return self.by_instance.get(instance_id)
+
+    def of_node(self, name: str) -> Incident | None:
+        """The open incident of a node, or None."""
+        instance_id = self.instance_of.get(name)
+        return self.by_instance.get(instance_id) if instance_id is not None else None
+
+    def all(self) -> Iterable[Incident]:
+        """Every open incident, the soonest deadline first: a map's own order differs from process to process."""
+        return sorted(self.by_instance.values(), key=urgency)
+
+    def with_incident(self, incident: Incident) -> Incidents:
+        """With an incident as it now stands; without it once it has ended."""
+        before = self.by_instance.get(incident.instance_id)
+        now = incident if incident.ended is None else None
+        return replace(
+            self,
+            by_instance=_put(self.by_instance, incident.instance_id, now),
+            instance_of=self._nodes_after(before, now),
+            waiting=self._waiting_after(before, now),
+            voluntary=_put(
+                self.voluntary, incident.instance_id, now.begun_time if now is not None and now.voluntary else None
+            ),
+        )
+
+    def _nodes_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, str]:
+        known = self.instance_of
+        if before is not None and before.node and known.get(before.node) == before.instance_id:
+            known = known.discard(before.node)
+        return known.insert(now.node, now.instance_id) if now is not None and now.node else known
+
+    def _waiting_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, tuple[str, ...]]:
+        waited, waits = (set(each.budgets) if each is not None else set() for each in (before, now))
+        known = self.waiting
+        for budget in waited ^ waits:
+            one = before or now
+            others = tuple(i for i in known.get(budget, ()) if one is not None and i != one.instance_id)
+            mine = (now.instance_id,) if now is not None and budget in waits else ()
+            known = _put(known, budget, (*others, *mine) or None)
+        return known
+
+
+def urgency(incident: Incident) -> tuple[float, float, str]:
+    """Whose turn is first: the soonest deadline, then the oldest."""
+    deadline = incident.deadline
+    return (float("inf") if deadline is None else deadline, incident.born, incident.instance_id)
+
+
+def _put(known: HashTrieMap[str, Value], key: str, value: Value | None) -> HashTrieMap[str, Value]:
+    return known.discard(key) if value is None else known.insert(key, value)

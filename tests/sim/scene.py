@@ -97,7 +97,7 @@ class Town:
             }
             for name, architecture in ((IMAGE, "x86_64"), (ARM_IMAGE, "arm64"))
         }
-        self.security_groups = {"sg-1"}
+        self.security_groups = {"sg-1": "web servers"}
         self.target_groups: dict[str, dict[str, Any]] = {
             TARGETS: {
                 "TargetGroupArn": TARGETS,
@@ -118,8 +118,9 @@ class Town:
     def image(self, image_id: str) -> Mapping[str, Any] | None:
         return self.images.get(image_id)
 
-    def security_groups_exist(self, ids: Sequence[str]) -> Sequence[str]:
-        return [one for one in ids if one not in self.security_groups]
+    def security_group(self, group_id: str) -> Mapping[str, Any] | None:
+        name = self.security_groups.get(group_id)
+        return None if name is None else {"GroupId": group_id, "GroupName": name}
 
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
         return self.target_groups.get(arn)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from spotward.sim.errors import ApiError
+from spotward.sim.keeper import BATCH
 from spotward.sim.shocks import PoolShock
 from tests.sim.scene import GROUP_TAG, ZONES, Scene
 
@@ -326,3 +327,23 @@ def test_a_group_is_deleted_only_when_it_is_empty_or_by_force() -> None:
     assert {scene.state(one) for one in members} == {"terminated"}
     with pytest.raises(ApiError, match="AutoScalingGroup name not found"):
         resize(scene, 1)
+
+
+def test_an_absurd_capacity_is_launched_in_batches_and_keeps_nobody_waiting() -> None:
+    plenty = PoolShock(at_seconds=0, pool="*", on_demand_capacity=100_000)
+    scene = Scene(plenty)
+    scene.group("other", desired=0)
+    scene.group("web", desired=0, MaxSize=2**31 - 1)
+    scene.asg("SetDesiredCapacity", AutoScalingGroupName="web", DesiredCapacity=2**31 - 1)
+    scene.wait(9)
+    assert len(scene.members("web", None)) == BATCH, "the next batch comes with the next look"
+    scene.asg("SetDesiredCapacity", AutoScalingGroupName="other", DesiredCapacity=1)
+    scene.asg("SetDesiredCapacity", AutoScalingGroupName="web", DesiredCapacity=BATCH + 10)
+    scene.wait(60)
+    assert len(scene.members("other")) == 1
+    assert len(scene.members("web")) == BATCH + 10
+    scene.asg("SetDesiredCapacity", AutoScalingGroupName="web", DesiredCapacity=0)
+    scene.wait(9)
+    assert len(scene.members("web")) == 10
+    scene.wait(120)
+    assert scene.members("web", None) == []

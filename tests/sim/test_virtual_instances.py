@@ -64,7 +64,7 @@ def test_a_description_has_what_the_order_asked_for() -> None:
     assert shown["SpotInstanceRequestId"].startswith("sir-")
     assert shown["Placement"] == {"AvailabilityZone": "us-east-1a", "GroupName": "", "Tenancy": "default"}
     assert shown["SubnetId"] == "subnet-a"
-    assert shown["SecurityGroups"] == [{"GroupId": "sg-1", "GroupName": "sg-1"}]
+    assert shown["SecurityGroups"] == [{"GroupId": "sg-1", "GroupName": "web servers"}]
     assert shown["IamInstanceProfile"]["Arn"] == "arn:aws:iam::123456789012:instance-profile/web"
     assert shown["MetadataOptions"]["HttpTokens"] == "required"
     assert [one["DeviceName"] for one in shown["BlockDeviceMappings"]] == ["/dev/xvda", "/dev/sdb"]

@@ -5,7 +5,7 @@ Read from moto's own objects rather than through its API, which would cost five 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from moto.backends import get_backend
@@ -49,10 +49,10 @@ class MotoSurroundings:
         found = self._ec2.amis.get(image_id)
         return _image(found) if found is not None else None
 
-    def security_groups_exist(self, ids: Sequence[str]) -> Sequence[str]:
-        """See `Surroundings`: those that do not."""
-        known = {group_id for groups in list(self._ec2.groups.values()) for group_id in groups}
-        return [group_id for group_id in ids if group_id not in known]
+    def security_group(self, group_id: str) -> Mapping[str, Any] | None:
+        """See `Surroundings`."""
+        found = next((groups[group_id] for groups in list(self._ec2.groups.values()) if group_id in groups), None)
+        return {"GroupId": found.id, "GroupName": found.name} if found is not None else None
 
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
         """See `Surroundings`."""

@@ -12,7 +12,6 @@ from typing import Any
 
 from spotward.sim.answers import Rendered, tag_list
 from spotward.sim.instances import SPOT, STATE_CODES, Instance
-from spotward.sim.ordering import security_group_ids
 from spotward.sim.region import Region, when
 
 _USAGE_OPERATIONS = {
@@ -102,7 +101,7 @@ def _standing(instance: Instance, region: Region) -> dict[str, Any]:
 def _attached(instance: Instance, region: Region) -> dict[str, Any]:
     """What a terminated instance has lost: its network and its volumes."""
     order = instance.order
-    groups = [{"GroupId": one, "GroupName": one} for one in security_group_ids(order.parameters)]
+    groups = [{"GroupId": one, "GroupName": name} for one, name in order.security_groups.items()]
     name = private_name(instance)
     return {
         "BlockDeviceMappings": block_devices(instance),

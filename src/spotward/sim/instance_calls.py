@@ -19,7 +19,6 @@ from spotward.sim.describing import block_devices, private_name
 from spotward.sim.errors import ApiError
 from spotward.sim.instances import ALIVE, SPOT, STATE_CODES, Instance, Instances
 from spotward.sim.launcher import reservation
-from spotward.sim.ordering import security_group_ids
 from spotward.sim.region import Region, when
 
 INSTANCES_PAGE_MAX = 1000
@@ -120,6 +119,7 @@ class InstanceCalls:
         instance = self._named([params["InstanceId"]])[0]
         parameters, asked = instance.order.parameters, params["Attribute"]
         behaviour = parameters.get("InstanceInitiatedShutdownBehavior", "stop")
+        groups = instance.order.security_groups
         known: dict[str, tuple[str, Any]] = {
             "disableApiTermination": ("DisableApiTermination", {"Value": instance.termination_protected}),
             "disableApiStop": ("DisableApiStop", {"Value": bool(parameters.get("DisableApiStop"))}),
@@ -127,7 +127,7 @@ class InstanceCalls:
             "userData": ("UserData", {"Value": parameters["UserData"]} if parameters.get("UserData") else {}),
             "ebsOptimized": ("EbsOptimized", {"Value": bool(parameters.get("EbsOptimized"))}),
             "instanceInitiatedShutdownBehavior": ("InstanceInitiatedShutdownBehavior", {"Value": behaviour}),
-            "groupSet": ("Groups", [{"GroupId": one} for one in security_group_ids(parameters)]),
+            "groupSet": ("Groups", [{"GroupId": one, "GroupName": name} for one, name in groups.items()]),
             "blockDeviceMapping": ("BlockDeviceMappings", block_devices(instance)),
             "sourceDestCheck": ("SourceDestCheck", {"Value": True}),
             "enaSupport": ("EnaSupport", {"Value": True}),
@@ -270,7 +270,8 @@ FILTERS: Mapping[str, Values[Instance]] = {
     "instance-state-code": lambda one: str(STATE_CODES[one.state]),
     "instance-state-name": lambda one: one.state,
     "instance-type": lambda one: one.order.instance_type,
-    "instance.group-id": lambda one: security_group_ids(one.order.parameters),
+    "instance.group-id": lambda one: one.order.security_groups.keys(),
+    "instance.group-name": lambda one: one.order.security_groups.values(),
     "key-name": lambda one: one.order.parameters.get("KeyName"),
     "launch-time": lambda one: when(one.launch_time).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     "network-interface.network-interface-id": lambda one: one.interface_id,

@@ -44,6 +44,8 @@ class Order:
     subnet: Mapping[str, Any]
     architecture: str
     tags: Mapping[str, str]
+    security_groups: Mapping[str, str] = field(default_factory=dict)
+    """Id -> name, as both were when it was ordered."""
     volume_tags: Mapping[str, str] = field(default_factory=dict)
     price_max_usd_per_hour: float | None = None
     """The most that the Spot request pays; None: the on-demand price, which no Spot price reaches here."""

@@ -26,6 +26,12 @@ from spotward.sim.termination import Question, choose
 OVERSHOOT = 0.1
 """By which fraction of its desired capacity a group may exceed it, and its maximum, while it hands over; at least 1."""
 
+BATCH = 250
+"""Instances that one look launches at most, and terminates at most; the rest waits for the next look.
+
+AWS launches large groups in batches too, so that a desired capacity of two billion keeps no other group waiting.
+"""
+
 Proceed = Callable[[Group], None]
 
 
@@ -120,7 +126,10 @@ class Keeper:
             return
         # Counted once and kept by hand: a group of a thousand grows in a look of a thousand steps.
         capacity, counts, dry = group.capacity(), group.by_zone(), set[str]()
-        while capacity < self._wanted(group):
+        for _ in range(BATCH):
+            if capacity >= self._wanted(group):
+                group.replacements_due = 0
+                return
             zones = [zone for zone in group.zones if zone not in dry]
             member = self._launch(group, self._growth_cause(group, int(capacity)), counts, zones, dry)
             if member is None:
@@ -129,7 +138,7 @@ class Keeper:
             capacity += member.weight
             counts[member.zone] += 1
             group.replacements_due = max(0, group.replacements_due - 1)
-        group.replacements_due = 0
+        self.wake(group)
 
     def _growth_cause(self, group: Group, before: int) -> str:
         now = stamp(self._region.now)
@@ -143,7 +152,9 @@ class Keeper:
     def _shrink(self, group: Group) -> None:
         if not group.runs("Terminate"):
             return
-        while group.capacity() > self._wanted(group):
+        for _ in range(BATCH):
+            if group.capacity() <= self._wanted(group):
+                return
             member = choose(self._question(group), self._region.dice)
             if member is None or group.capacity() - member.weight < self._wanted(group):
                 return
@@ -155,6 +166,7 @@ class Keeper:
                 f"desired and actual capacity, shrinking the capacity from {before} to {before - int(member.weight)}.  "
                 f"At {now} instance {member.id} was selected for termination.",
             )
+        self.wake(group)
 
     def _question(self, group: Group, spared: frozenset[str] = frozenset()) -> Question:
         return Question(group=group, now=self._region.now, spot_wanted=spot_wanted(group), spared=spared)

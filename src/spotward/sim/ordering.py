@@ -66,7 +66,7 @@ class Ordering:
         image = self._image(parameters)
         subnet = self._subnet(parameters, instance_type)
         self._check_architecture(instance_type, image)
-        self._check_security_groups(parameters)
+        security_groups = self._security_groups(parameters)
         _check_volumes(parameters, image)
         options = parameters.get("InstanceMarketOptions") or {}
         limit = (options.get("SpotOptions") or {}).get("MaxPrice")
@@ -78,6 +78,7 @@ class Ordering:
             parameters=parameters,
             image=image,
             subnet=subnet,
+            security_groups=security_groups,
             architecture=image.get("Architecture", self._catalogue.architectures(instance_type)[0]),
             tags={**tags_for("instance", parameters.get("TagSpecifications")), **(tags or {})},
             volume_tags=tags_for("volume", parameters.get("TagSpecifications")),
@@ -145,10 +146,15 @@ class Ordering:
                 "the architecture of the instance type or AMI.",
             )
 
-    def _check_security_groups(self, parameters: Mapping[str, Any]) -> None:
+    def _security_groups(self, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """Id -> name."""
+        names: dict[str, str] = {}
         for group_id in security_group_ids(parameters):
-            if self._around.security_group_missing(group_id):
+            found = self._around.security_group(group_id)
+            if found is None:
                 raise ApiError("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
+            names[group_id] = found["GroupName"]
+        return names
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

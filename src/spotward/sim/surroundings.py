@@ -6,7 +6,7 @@ this protocol, synchronously, in boto3's shapes. A test gives it a handful of di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -25,8 +25,8 @@ class Surroundings(Protocol):
         """One entry of DescribeImages, or None when there is none."""
         ...
 
-    def security_groups_exist(self, ids: Sequence[str]) -> Sequence[str]:
-        """Those of `ids` that do **not** exist; empty when all do."""
+    def security_group(self, group_id: str) -> Mapping[str, Any] | None:
+        """One entry of DescribeSecurityGroups (`GroupId`, `GroupName`, …), or None when there is none."""
         ...
 
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
@@ -62,12 +62,9 @@ class Remembered:
         """As `Surroundings.target_group`."""
         return self._ask("target_group", arn, self._surroundings.target_group)
 
-    def security_group_missing(self, group_id: str) -> bool:
-        """Does that security group not exist?"""
-        found = self._ask(
-            "security_group", group_id, lambda one: {} if self._surroundings.security_groups_exist([one]) else None
-        )
-        return found is not None
+    def security_group(self, group_id: str) -> Mapping[str, Any] | None:
+        """As `Surroundings.security_group`."""
+        return self._ask("security_group", group_id, self._surroundings.security_group)
 
     def _ask(self, kind: str, name: str, ask: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
         if (kind, name) not in self._known:

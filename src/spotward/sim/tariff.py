@@ -5,9 +5,13 @@ product. Families younger than the table are priced by what they are made of. Th
 us-east-2 and us-west-2, and within some per cent elsewhere, where AWS's ratio differs from family to family: enough for
 a market to be decided on, not for an invoice.
 
-Sources: AWS's Price List of 2026-07-20 (Linux, us-east-1, cn-north-1, GovCloud), public prices of m5 in the other
-regions (2026); Windows 0.046 per vCPU from the EC2 guide's page on CPU options; RHEL from Red Hat's per-vCPU model in
-force since 2024-07-01; SUSE, and Windows on burstable sizes, from the EC2 price page of 2024, not checked since.
+Sources, read: AWS's Price List of 2026-07-20 (Linux, us-east-1, cn-north-1, GovCloud), public prices of m5 in the
+larger regions (2026); Windows 0.046 per vCPU from the EC2 guide's page on CPU options; RHEL from Red Hat's per-vCPU
+model in force since 2024-07-01.
+
+From memory, and checked against nothing: SUSE, and Windows on burstable sizes, as the EC2 price page had them in 2024;
+the factor of the small regions opened since 2020, some of which simply have their neighbour's, and of any region that
+is not in the table; the rate of exchange for licences in China. They are good enough to rank pools by.
 """
 
 from __future__ import annotations

@@ -22,8 +22,10 @@ from spotward.model.action import Action
 from spotward.model.cloud import Group, Instance, Pool
 from spotward.model.event import Event, InterruptionNoticed, PoolsRecommended, Tick
 from spotward.model.page import Page
+from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Undertaking
-from spotward.model.world import Doom, KnownDetails, Pause, PoolMemory, WishState, World
+from spotward.model.wish import WishState
+from spotward.model.world import Doom, KnownDetails, Pause, World
 from tests.engine.made import any_of
 
 

@@ -12,8 +12,10 @@ from spotward.model.action import Action, ObserveGroup
 from spotward.model.cloud import Group, Instance, LaunchSource, Lifecycle, Member, Pool, PoolOffer
 from spotward.model.event import PoolsRecommended
 from spotward.model.page import Page
+from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, SwapCause
-from spotward.model.world import Pause, PoolMemory, WishState, World
+from spotward.model.wish import WishState
+from spotward.model.world import Pause, World
 from spotward.web.view import Look, View
 
 NOON = 1_764_000_000.0

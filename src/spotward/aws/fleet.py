@@ -15,7 +15,7 @@ from spotward.model.action import LaunchFleet
 from spotward.model.cloud import Instance, Lifecycle, Pool
 from spotward.model.errors import OutsideError, Permanent
 from spotward.model.event import FleetAnswered, LaunchedInstance, PoolFailure
-from spotward.model.world import CAPACITY_CODES
+from spotward.model.pool_memory import CAPACITY_CODES
 
 OVERRIDES_MAX = 300
 """A fleet takes no more (EC2 quotas for fleets). The first pools are the best; the rest is left out."""

@@ -17,8 +17,10 @@ from spotward.model.action import Action
 from spotward.model.cloud import Pool
 from spotward.model.event import Event
 from spotward.model.page import Page
+from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, Undertaking
-from spotward.model.world import Doom, Pause, PoolMemory, WishState, World
+from spotward.model.wish import WishState
+from spotward.model.world import Doom, Pause, World
 
 Value = TypeVar("Value")
 

@@ -19,7 +19,8 @@ from spotward.model.decision import Decider, Decision, Guard, Verdict, WakeAt, W
 from spotward.model.event import Event, Failed, Restarted, Tick
 from spotward.model.page import Asked, Note, Page, Refusal
 from spotward.model.undertaking import Undertaking
-from spotward.model.world import WishState, World
+from spotward.model.wish import WishState
+from spotward.model.world import World
 
 REFUSED_PAUSE_SECONDS = 30.0
 """A refused wish is looked at again at the next whole multiple of this, so that any number of refusals of one subject

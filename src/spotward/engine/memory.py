@@ -27,8 +27,10 @@ from spotward.model.event import (
     Restarted,
     Tick,
 )
+from spotward.model.pool_memory import POOL_FORGET_SECONDS, PoolMemory
 from spotward.model.undertaking import Undertaking
-from spotward.model.world import POOL_FORGET_SECONDS, Doom, Pause, PoolMemory, WishState, World
+from spotward.model.wish import WishState
+from spotward.model.world import Doom, Pause, World
 
 WISH_FORGET_SECONDS = 24 * 3600.0
 """A failed wish that nobody has wished again for so long is forgotten. EC2 knows a client token no longer than that."""

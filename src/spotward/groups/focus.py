@@ -26,7 +26,7 @@ def focus(world: World, event: Event) -> tuple[GroupId, ...]:
     match event:
         case RegionObserved():
             gone = (group_id(event.region, name) for name in event.gone_groups)
-            return tuple(dict.fromkeys([*(g.id for g in event.groups), *gone]))
+            return tuple(dict.fromkeys([*(g.id for g in event.groups), *(g for g in gone if g not in world.groups)]))
         case GroupObserved() | InstancesObserved() | PoolsRecommended():
             return (event.group_id,)
         case FleetAnswered():
@@ -40,7 +40,7 @@ def focus(world: World, event: Event) -> tuple[GroupId, ...]:
             instance = event.instance
             return (group_id(event.region, instance.group),) if instance and instance.group else ()
         case Restarted():
-            return tuple(dict.fromkeys(swap.group_id for swap in world.undertakings.values()))
+            return tuple(sorted(world.undertaken))  # a map's own order differs from process to process
         case _:
             return ()
 

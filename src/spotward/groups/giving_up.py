@@ -14,9 +14,10 @@ from spotward.groups.retire import is_taken, may_leave
 from spotward.groups.steps import Scene, Steps, in_flight, with_errand
 from spotward.groups.swap_facts import UNATTACHED, with_clones, with_launch, with_trouble
 from spotward.model.cloud import Group
+from spotward.model.effect import SETTLING_SECONDS
 from spotward.model.undertaking import CloneState, Launch, Swap, Verb
 from spotward.model.units import counted, span
-from spotward.model.world import SETTLING_SECONDS, World
+from spotward.model.world import World
 
 TERMINATE_MAX = 500
 """TerminateInstances is asked for no more instances than this in one call."""

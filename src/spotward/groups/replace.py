@@ -29,9 +29,10 @@ from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecyc
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
 from spotward.model.errors import ConfigError
 from spotward.model.event import Event, PoolsRecommended
+from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, SwapCause
 from spotward.model.units import counted, listed, moment
-from spotward.model.world import PoolMemory, World
+from spotward.model.world import World
 
 LINGERING_SECONDS = 300.0
 """A member that is still coming after so long (a launch hook holds it) is looked at less often."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from spotward.groups.debt import Unheard, settled
 from spotward.groups.loan import is_loan_key
 from spotward.model.cloud import Group, Instance
+from spotward.model.effect import SETTLING_SECONDS
 from spotward.model.event import (
     Done,
     Event,
@@ -21,8 +22,9 @@ from spotward.model.event import (
     RegionObserved,
     Restarted,
 )
+from spotward.model.pool_memory import CAPACITY_CODES
 from spotward.model.undertaking import Clone, CloneState, Errand, Launch, Swap, Verb
-from spotward.model.world import CAPACITY_CODES, SETTLING_SECONDS, World
+from spotward.model.world import World
 
 UNATTACHED = (CloneState.LAUNCHED, CloneState.RUNNING)
 MEMBERS = (CloneState.JOINED, CloneState.SERVING)

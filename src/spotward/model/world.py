@@ -15,18 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from rpds import HashTrieMap
 
-from spotward.model.action import (
-    Action,
-    AttachInstances,
-    LaunchFleet,
-    ResumeProcesses,
-    RetireMember,
-    SetMaxSize,
-    SuspendProcesses,
-    TagGroup,
-    UntagGroup,
-)
+from spotward.model.action import LaunchFleet, UntagGroup
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
+from spotward.model.effect import GROUP_DEEDS, SETTLING_SECONDS, Moves, changed_by
 from spotward.model.event import (
     Done,
     Event,
@@ -40,63 +31,13 @@ from spotward.model.event import (
     RebalanceAdvised,
     RegionObserved,
 )
+from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
 from spotward.model.undertaking import Undertaking
+from spotward.model.wish import RETRY_PAUSE_SECONDS_MAX, WishState, retry_pause_seconds
 
-CAPACITY_CODES = frozenset(
-    {
-        "InsufficientInstanceCapacity",
-        "InsufficientHostCapacity",
-        "InsufficientReservedInstanceCapacity",
-        "InsufficientCapacity",
-        "UnfulfillableCapacity",
-        "SpotMaxPriceTooLow",
-        "Unsupported",
-    }
-)
-"""Error codes that say something about one pool; a pool that gave one is left alone for a while."""
-
-POOL_PAUSE_FIRST_SECONDS = 300.0
-"""How long a pool is left alone after it first ran dry. Each further time doubles it: capacity that is gone
-usually stays gone for minutes to hours, and each try costs a call."""
-
-POOL_PAUSE_SECONDS_MAX = 4 * 3600.0
-"""The pause grows no further than this, so that a pool that recovered is found again the same day."""
-
-SETTLING_SECONDS = 60.0
-"""For so long after a deed AWS may not show what it did: its answers are eventually consistent."""
-
-GROUP_DEEDS = (AttachInstances, RetireMember, SetMaxSize, SuspendProcesses, ResumeProcesses, TagGroup, UntagGroup)
-"""Deeds that change the group as AWS shows it. A launch and a termination are about instances outside it."""
-
-POOL_FORGET_SECONDS = 24 * 3600.0
-"""After so long without trouble a pool starts again with a clean slate."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolMemory:
-    """What a pool did to us lately."""
-
-    failures: int
-    until: float
-    """Left alone until then."""
-    last_time: float
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WishState:
-    """Where a wish stands: asked (in flight) or failed (waiting for `retry_time`). A wish done is forgotten."""
-
-    attempt: int
-    state: str
-    """`asked` or `failed`"""
-    time: float
-    retry_time: float = 0.0
-    failures: int = 0
-    """How often it failed in a row; repetitions of one attempt count too."""
-    reason: str = ""
-    action: Action | None = None
-    """The action in full: its effect is folded in when its outcome comes."""
+LOOK_SECONDS_MAX = 900.0
+"""No look takes longer, for a question is given up by then. So one that seems to have been begun earlier than that
+before a newer one was begun when the clock was another, and is believed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,30 +57,6 @@ class Doom:
     deadline: float | None
     """None for a rebalance recommendation."""
     action: str = "terminate"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moves:
-    """Who lately joined and left a group by acknowledged deeds of ours."""
-
-    joined: tuple[str, ...] = ()
-    retired: tuple[str, ...] = ()
-
-    def after(self, deed: Action) -> Moves:
-        """With what one more deed did."""
-        match deed:
-            case AttachInstances():
-                return replace(self, joined=self.joined + deed.instance_ids)
-            case RetireMember():
-                joined = tuple(i for i in self.joined if i != deed.instance_id)
-                return Moves(joined=joined, retired=(*self.retired, deed.instance_id))
-            case _:
-                return self
-
-    def are_missing_in(self, seen: Group) -> bool:
-        """Does it lack a member that joined, or still count on one that left?"""
-        left = (seen.member(instance_id) for instance_id in self.retired)
-        return any(seen.member(i) is None for i in self.joined) or any(m is not None and not m.leaving for m in left)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,17 +154,8 @@ class World:
         return replace(self, pauses=pauses)
 
     def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> World:
-        """A pool failed us: it rests, longer each time.
-
-        What it does while it rests is still the same failure, so that a storm of notices from one pool counts once.
-        """
-        known = self.pools.get((region, pool))
-        if known is None or self.time - known.last_time > POOL_FORGET_SECONDS:
-            failures = 1
-        else:
-            failures = known.failures + (self.time >= known.until)
-        pause = min(POOL_PAUSE_FIRST_SECONDS * 2 ** (failures - 1), POOL_PAUSE_SECONDS_MAX)
-        memory = PoolMemory(failures=failures, until=self.time + pause, last_time=self.time, reason=reason)
+        """A pool failed us: it rests, longer each time."""
+        memory = troubled(self.pools.get((region, pool)), time=self.time, reason=reason)
         return replace(self, pools=self.pools.insert((region, pool), memory))
 
     # ---- what happened ---------------------------------------------------------------------------------------
@@ -309,9 +217,10 @@ class World:
         groups = self.groups.insert(group.id, group)
         return replace(self, groups=groups, group_of=group_of, instances=instances, dooms=dooms)
 
-    def _without_group(self, subject: GroupId) -> World:
+    def _without_group(self, subject: GroupId, as_of: float) -> World:
+        """Without a group that a look did not find."""
         group = self.groups.get(subject)
-        if group is None:
+        if group is None or self._overtaken(subject, as_of):
             return self
         empty = self._with_group(replace(group, members=()))
         return replace(
@@ -320,6 +229,7 @@ class World:
             details=empty.details.discard(subject),
             unhealthy=empty.unhealthy.discard(subject),
             seen=empty.seen.discard(subject),
+            touched=empty.touched.discard(subject),
             moves=empty.moves.discard(subject),
             pauses=empty.pauses.discard(subject),
             verdicts=empty.verdicts.discard(subject),
@@ -351,14 +261,20 @@ class World:
         """May what was seen of a group be older than a deed of ours on it?
 
         It is when it was begun before the deed's outcome was known, while a deed is under way, and when it does not
-        show yet what an acknowledged deed did (AWS's answers are eventually consistent).
+        show yet what an acknowledged deed did (AWS's answers are eventually consistent); or when a newer look is known.
         """
+        if self._overtaken(seen.id, as_of):
+            return True
         touched = self.touched.get(seen.id)
         if touched is None:
             return self._changing(seen.id)
         if as_of < touched or self._changing(seen.id):
             return True
         return self.time - touched <= SETTLING_SECONDS and self.moves.get(seen.id, Moves()).are_missing_in(seen)
+
+    def _overtaken(self, subject: GroupId, as_of: float) -> bool:
+        """Was a look that was begun later answered earlier? One group is seen sooner than a region of thousands."""
+        return 0 < self.seen.get(subject, -math.inf) - as_of <= LOOK_SECONDS_MAX
 
     def _changing(self, subject: GroupId) -> bool:
         """Is a deed under way that changes the group itself?"""
@@ -373,13 +289,14 @@ class World:
             if not world.stale(group, event.as_of):
                 world = world._with_sight(group, event.as_of)
         for name in event.gone_groups:
-            world = world._without_group(group_id(event.region, name))
+            world = world._without_group(group_id(event.region, name), event.as_of)
         return world._with_instances(event.instances)
 
     def _after_group(self, event: GroupObserved) -> World:
         subject = event.group_id
         if event.group is None:
-            return self._without_group(subject)._with_instances(event.instances, event.missing_instances)
+            world = self._without_group(subject, event.as_of)
+            return world._with_instances(event.instances, event.missing_instances)
         world = self._with_instances(event.instances, event.missing_instances)
         if not world.stale(event.group, event.as_of):
             world = world._with_sight(event.group, event.as_of)
@@ -422,7 +339,7 @@ class World:
         known = self.wishes.get(event.key)
         attempt = known.attempt if known else event.attempt
         failures = known.failures + 1 if known else 1
-        pause = max(event.retry_after_seconds, retry_pause_seconds(failures))
+        pause = min(max(event.retry_after_seconds, retry_pause_seconds(failures)), RETRY_PAUSE_SECONDS_MAX)
         state = WishState(
             attempt=attempt,
             state="failed",
@@ -443,40 +360,3 @@ class World:
                 # Our notes may be gone: nothing may be borrowed in the belief that they stand there.
                 world = replace(world, groups=world.groups.insert(group.id, changed_by(group, known.action)))
         return world.with_wish(event.key, state)
-
-
-def changed_by(group: Group, deed: Action) -> Group:
-    """The group as it is once a deed on it was done; the very same object where the deed changes nothing of it."""
-    match deed:
-        case TagGroup():
-            return replace(group, tags={**group.tags, **dict(deed.tags)})
-        case UntagGroup():
-            return replace(group, tags={k: v for k, v in group.tags.items() if k not in deed.names})
-        case SetMaxSize():
-            return replace(group, max_size=deed.max_size, desired=min(group.desired, deed.max_size))
-        case SuspendProcesses():
-            return replace(group, suspended=group.suspended | frozenset(deed.processes))
-        case ResumeProcesses():
-            return replace(group, suspended=group.suspended - frozenset(deed.processes))
-        case AttachInstances():
-            return replace(group, desired=group.desired + len(deed.instance_ids))
-        case RetireMember():
-            members = tuple(
-                replace(m, lifecycle_state="Terminating") if m.instance_id == deed.instance_id else m
-                for m in group.members
-            )
-            return replace(group, desired=group.desired - 1, members=members)
-        case _:
-            return group
-
-
-RETRY_PAUSE_FIRST_SECONDS = 2.0
-"""How long a failed wish waits before it is asked again; doubled at each further failure."""
-
-RETRY_PAUSE_SECONDS_MAX = 600.0
-"""A wish that keeps failing is asked again at least this often, so that a mended permission is noticed."""
-
-
-def retry_pause_seconds(failures: int) -> float:
-    """How long the wish waits after failing so often in a row."""
-    return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(failures - 1, 20), RETRY_PAUSE_SECONDS_MAX))

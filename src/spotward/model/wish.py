@@ -1,0 +1,35 @@
+"""Where a wish stands, and how long one that failed waits before it is asked again.
+
+The pause is the whole of retry: it doubles with each failure in a row and is remembered over a restart.
+"""
+
+from dataclasses import dataclass
+
+from spotward.model.action import Action
+
+RETRY_PAUSE_FIRST_SECONDS = 2.0
+"""How long a failed wish waits before it is asked again; doubled at each further failure."""
+
+RETRY_PAUSE_SECONDS_MAX = 600.0
+"""A wish that keeps failing is asked again at least this often, so that a mended permission is noticed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WishState:
+    """Where a wish stands: asked (in flight) or failed (waiting for `retry_time`). A wish done is forgotten."""
+
+    attempt: int
+    state: str
+    """`asked` or `failed`"""
+    time: float
+    retry_time: float = 0.0
+    failures: int = 0
+    """How often it failed in a row; repetitions of one attempt count too."""
+    reason: str = ""
+    action: Action | None = None
+    """The action in full: its effect is folded in when its outcome comes."""
+
+
+def retry_pause_seconds(failures: int) -> float:
+    """How long the wish waits after failing so often in a row."""
+    return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(failures - 1, 20), RETRY_PAUSE_SECONDS_MAX))

@@ -10,8 +10,10 @@ from spotward.model.event import (
     InstanceFound,
     InstanceGone,
     InterruptionNoticed,
+    NoticeWithdrawn,
     PoolFailure,
     RegionObserved,
+    TargetStateChanged,
     Tick,
 )
 from tests.engine.made import NOON, REGION, WEB, a_group, a_launch, an_instance, any_of, seen
@@ -42,6 +44,14 @@ def test_every_action_has_words_and_a_deed_can_be_found_by_its_key(action: Actio
             "EC2 will terminate i-1 at 22:15:20",
         ),
         (InstanceGone(time=NOON, region=REGION, instance_id="i-1", group="web"), "i-1 is gone from web"),
+        (
+            NoticeWithdrawn(time=NOON, region=REGION, instance_id="i-1", notice="rebalance"),
+            "EC2 advises no more to move off i-1",
+        ),
+        (
+            TargetStateChanged(time=NOON, region=REGION, instance_id="i-1", state="Terminated"),
+            "Auto Scaling wants i-1 to be Terminated",
+        ),
         (seen(a_group("i-1", "i-2")), "us-east-1 was looked at: 1 group and 2 instances new or changed"),
         (
             InstanceFound(time=NOON, key="find i-1", region=REGION, instance_id="i-1", instance=an_instance("i-1")),

@@ -32,16 +32,21 @@ from spotward.model.event import (
     InstanceLaunched,
     InstancesObserved,
     InterruptionNoticed,
+    MaintenanceEnded,
+    MaintenanceScheduled,
+    Notice,
+    NoticeWithdrawn,
     Observation,
     Outcome,
     PoolsRecommended,
     RebalanceAdvised,
     RegionObserved,
     Restarted,
+    TargetStateChanged,
     Tick,
     Woken,
 )
-from spotward.model.units import clock, counted, listed
+from spotward.model.units import clock, counted, listed, moment
 
 
 def event_words(event: Event) -> str:
@@ -61,10 +66,26 @@ def event_words(event: Event) -> str:
             return f"EC2 will {event.action} {event.instance_id} at {clock(event.deadline)}"
         case RebalanceAdvised():
             return f"EC2 advises to move off {event.instance_id}"
+        case NoticeWithdrawn() | MaintenanceScheduled() | MaintenanceEnded() | TargetStateChanged():
+            return _notice_words(event)
         case RegionObserved() | GroupObserved() | InstancesObserved() | InstanceFound() | PoolsRecommended():
             return _observation_words(event)
         case FleetAnswered() | Done() | Failed():
             return _outcome_words(event)
+
+
+def _notice_words(event: Notice) -> str:
+    match event:
+        case NoticeWithdrawn(notice="interruption"):
+            return f"EC2 takes back that it will interrupt {event.instance_id}"
+        case NoticeWithdrawn():
+            return f"EC2 advises no more to move off {event.instance_id}"
+        case MaintenanceScheduled():
+            return f"EC2 has scheduled {event.code} of {event.instance_id} for {moment(event.start_time)}"
+        case MaintenanceEnded():
+            return f"the maintenance {event.event_id} of {event.instance_id} is {event.outcome}"
+        case TargetStateChanged():
+            return f"Auto Scaling wants {event.instance_id} to be {event.state}"
 
 
 def _in_group(group: str | None) -> str:
@@ -176,6 +197,8 @@ def subjects_of_event(event: Event) -> Iterable[str]:
             if event.group is not None:
                 yield group_id(event.region, event.group)
         case InterruptionNoticed() | RebalanceAdvised():
+            yield event.instance_id
+        case NoticeWithdrawn() | MaintenanceScheduled() | MaintenanceEnded() | TargetStateChanged():
             yield event.instance_id
         case Done() | Failed():
             yield from (event.subject, event.key)

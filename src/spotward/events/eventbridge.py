@@ -18,8 +18,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from spotward.events.reading import INSTANCE_ID, QUOTED_MAX, REGION, iso, iso_seconds, json_value, kind, quoted
 from spotward.model.errors import PayloadError
 from spotward.model.event import InstanceGone, InstanceLaunched, InterruptionNoticed, News, RebalanceAdvised
 
@@ -31,9 +31,6 @@ WRAPPERS_MAX = 4
 
 EVENTS_PER_TEXT_MAX = 1000
 """No text may hold more events than this: EventBridge and its pipes send far fewer at a time."""
-
-QUOTED_MAX = 80
-"""No message quotes more characters of what was sent than this."""
 
 NEXT_STEP = "send the event as EventBridge writes it (a rule's target with no input transformer)"
 
@@ -47,10 +44,6 @@ GONE_STATES = ("shutting-down", "terminated", "stopping")
 """Instance states that tell first that an instance is no more use; `stopped` only repeats `stopping`."""
 
 INTERRUPTION_ACTIONS = ("terminate", "stop", "hibernate")
-
-_INSTANCE_ID = re.compile(r"i-[0-9A-Za-z-]{1,40}")
-_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]{1,20}){1,4}")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,22 +71,13 @@ def parse_all(text: str, *, received: float) -> tuple[News | Ignored, ...]:
 
     Raises PayloadError as `parse` does. One that is unreadable makes the text unreadable, so that none is lost unseen.
     """
-    bare = list(_unwrapped(_json(text), depth=0))
+    bare = list(_unwrapped(json_value(text, next_step=NEXT_STEP), depth=0))
     if len(bare) > EVENTS_PER_TEXT_MAX:
         raise PayloadError(f"the text holds {len(bare)} events; send at most {EVENTS_PER_TEXT_MAX} at a time")
     return tuple(each if isinstance(each, Ignored) else _read(each, received) for each in bare)
 
 
 # ---- taking the wrapping off -----------------------------------------------------------------------------------------
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise PayloadError(f"the text is JSON nested too deeply to be an event; {NEXT_STEP}") from None
-    except ValueError as error:
-        raise PayloadError(f"the text is not JSON ({error}): {_quoted(text)}; {NEXT_STEP}") from None
 
 
 def _unwrapped(value: object, *, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
@@ -104,7 +88,7 @@ def _unwrapped(value: object, *, depth: int) -> Iterator["Mapping[str, object] |
         for each in value:
             yield from _unwrapped(each, depth=depth + 1)
     elif not isinstance(value, dict):
-        raise PayloadError(f"the event is {_kind(value)} and not a JSON object: {_quoted(value)}; {NEXT_STEP}")
+        raise PayloadError(f"the event is {kind(value)} and not a JSON object: {quoted(value)}; {NEXT_STEP}")
     elif "detail-type" in value:
         yield value
     elif isinstance(value.get("Records"), list):
@@ -118,14 +102,14 @@ def _unwrapped(value: object, *, depth: int) -> Iterator["Mapping[str, object] |
             detail_type=direct, reason="a notification straight from Auto Scaling; its EventBridge event is read"
         )
     else:
-        raise PayloadError(f"the event has no `detail-type`: {_quoted(value)}; {NEXT_STEP}")
+        raise PayloadError(f"the event has no `detail-type`: {quoted(value)}; {NEXT_STEP}")
 
 
 def _inside(value: Mapping[str, object], inner: str, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
     if value.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         yield Ignored(detail_type=str(value["Type"]), reason="SNS's own housekeeping, not an event")
     else:
-        yield from _unwrapped(_json(inner), depth=depth + 1)
+        yield from _unwrapped(json_value(inner, next_step=NEXT_STEP), depth=depth + 1)
 
 
 # ---- reading one envelope --------------------------------------------------------------------------------------------
@@ -134,13 +118,13 @@ def _inside(value: Mapping[str, object], inner: str, depth: int) -> Iterator["Ma
 def _read(envelope: Mapping[str, object], received: float) -> News | Ignored:
     detail_type = envelope["detail-type"]
     if not isinstance(detail_type, str):
-        raise PayloadError(f"`detail-type` is {_kind(detail_type)} and not a text: {_quoted(detail_type)}; {NEXT_STEP}")
+        raise PayloadError(f"`detail-type` is {kind(detail_type)} and not a text: {quoted(detail_type)}; {NEXT_STEP}")
     reader = _READERS.get(detail_type)
     if reader is None:
         return Ignored(detail_type=detail_type[:QUOTED_MAX], reason="not a kind of event that Spotward acts on")
     detail = envelope.get("detail")
     if not isinstance(detail, dict):
-        raise PayloadError(f"{detail_type}: `detail` is {_kind(detail)} and not an object; {NEXT_STEP}")
+        raise PayloadError(f"{detail_type}: `detail` is {kind(detail)} and not an object; {NEXT_STEP}")
     return reader(_Envelope(detail_type, envelope, detail, received))
 
 
@@ -159,23 +143,19 @@ class _Envelope:
         stated = self.fields.get("time")
         if stated is None:
             return self.received
-        found = _TIME.fullmatch(stated) if isinstance(stated, str) else None
-        try:
-            whole = datetime.fromisoformat(found[1] + found[3]).timestamp() if found else None
-        except (ValueError, OverflowError):
-            whole = None
-        if found is None or whole is None:
+        time = iso_seconds(stated)
+        if time is None:
             raise self._wrong("time", stated, "a time such as 2026-11-22T14:05:09Z")
-        return min(whole + float(found[2] or 0), self.received)
+        return min(time, self.received)
 
     @property
     def region(self) -> str:
         """A region's name, safe to be put into a host name."""
-        return self._matching(self.fields, "region", _REGION, "a region such as us-east-1")
+        return self._matching(self.fields, "region", REGION, "a region such as us-east-1")
 
     def instance_id(self, field: str) -> str:
         """An instance id from the detail."""
-        return self._matching(self.detail, field, _INSTANCE_ID, "an instance id such as i-0123456789abcdef0")
+        return self._matching(self.detail, field, INSTANCE_ID, "an instance id such as i-0123456789abcdef0")
 
     def text(self, field: str) -> str:
         """A text from the detail that is not empty."""
@@ -191,7 +171,7 @@ class _Envelope:
         return value
 
     def _wrong(self, field: str, value: object, what: str) -> PayloadError:
-        said = "is missing" if value is None else f"says {_quoted(value)}"
+        said = "is missing" if value is None else f"says {quoted(value)}"
         return PayloadError(f"{self.detail_type}: `{field}` {said} and should be {what}; {NEXT_STEP}")
 
 
@@ -298,7 +278,7 @@ def _envelope(event: News, detail_type: str, detail: Mapping[str, str], arn: str
         "detail-type": detail_type,
         "source": "aws.autoscaling" if "AutoScalingGroupName" in detail else "aws.ec2",
         "account": account,
-        "time": _iso(event.time),
+        "time": iso(event.time),
         "region": event.region,
         "resources": [arn],
         "detail": detail,
@@ -310,12 +290,6 @@ def _identifier(content: Mapping[str, object]) -> str:
     """An id in AWS's form, the same for the same event: chance has no place here."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
     return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
-
-
-def _iso(time: float) -> str:
-    moment = datetime.fromtimestamp(time, UTC)
-    fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def _arn(event: News, account: str) -> str:
@@ -332,27 +306,3 @@ def partition_of(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "an object",
-        list: "an array",
-        str: "a text",
-        bool: "a truth value",
-        int: "a number",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _quoted(value: object) -> str:
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
-    except RecursionError:
-        return "something nested very deeply"
-    shown = text if len(text) <= QUOTED_MAX else text[:QUOTED_MAX] + "…"
-    return ascii(shown) if isinstance(value, str) else shown

@@ -84,6 +84,63 @@ class RebalanceAdvised:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeWithdrawn:
+    """EC2 says no more what it said of an instance: the interruption or the advice came to nothing."""
+
+    kind: Literal["instance.notice-withdrawn"] = "instance.notice-withdrawn"
+    time: float
+    region: str
+    instance_id: str
+    notice: Literal["interruption", "rebalance"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaintenanceScheduled:
+    """EC2 will do something to an instance's host or to the instance, at a time that it tells days ahead."""
+
+    kind: Literal["instance.maintenance"] = "instance.maintenance"
+    time: float
+    region: str
+    instance_id: str
+    event_id: str
+    """AWS's own id; it stays the same when the times are moved."""
+    code: str
+    """instance-reboot, system-reboot, system-maintenance, instance-retirement or instance-stop"""
+    start_time: float
+    """Not before: nothing happens earlier than this."""
+    end_time: float | None = None
+    """Not after; None where it is not known."""
+    deadline_time: float | None = None
+    """The latest start to which an owner may move it; None where it cannot be moved."""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaintenanceEnded:
+    """Scheduled maintenance is over, or will not be."""
+
+    kind: Literal["instance.maintenance-ended"] = "instance.maintenance-ended"
+    time: float
+    region: str
+    instance_id: str
+    event_id: str
+    outcome: Literal["completed", "canceled", "withdrawn"]
+    """withdrawn: EC2 does not list it any more and does not say why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetStateChanged:
+    """Auto Scaling is taking an instance to another state of its life in the group."""
+
+    kind: Literal["instance.target-state"] = "instance.target-state"
+    time: float
+    region: str
+    instance_id: str
+    state: str
+    """InService, Terminated, Detached, Standby, or Warmed: and what a warm pool does with it"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RegionObserved:
     """What differs in a region from what was known: an observation folded into its news."""
 
@@ -249,6 +306,7 @@ class Failed:
 
 
 News = InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised
+Notice = NoticeWithdrawn | MaintenanceScheduled | MaintenanceEnded | TargetStateChanged
 Observation = RegionObserved | GroupObserved | InstancesObserved | InstanceFound | PoolsRecommended
 Outcome = FleetAnswered | Done | Failed
-Event = Tick | Woken | Restarted | News | Observation | Outcome
+Event = Tick | Woken | Restarted | News | Notice | Observation | Outcome

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -45,10 +45,9 @@ class Mail:
 
         async def taking() -> list[Delivery]:
             got: list[Delivery] = []
-            async for delivery in self.source.deliveries():
-                got.append(delivery)
-                if len(got) == number:
-                    break
+            deliveries = told(self.source)
+            while len(got) < number:
+                got.append(await anext(deliveries))
             if then is not None:
                 await then(got)
             return got
@@ -68,8 +67,15 @@ def mail(moto: Moto, aws: Aws) -> Mail:
     return Mail(moto, aws)
 
 
+async def told(source: QueueSource) -> AsyncIterator[Delivery]:
+    """What it delivers, without its signs of life."""
+    async for delivery in source.deliveries():
+        if delivery is not None:
+            yield delivery
+
+
 async def first(source: QueueSource) -> Delivery:
-    return await anext(source.deliveries())
+    return await anext(told(source))
 
 
 async def acknowledge_all(deliveries: list[Delivery]) -> None:
@@ -171,6 +177,17 @@ def test_stopping_does_not_wait_for_the_poll(mail: Mail) -> None:
     assert time.perf_counter() - begun < 1.5
 
 
+def test_an_empty_queue_says_after_each_poll_that_it_can_be_heard(oracle: Oracle, oracle_aws: Aws) -> None:
+    oracle.replies["ReceiveMessage"] = b"{}"
+    source = QueueSource(oracle_aws, HandClock(), queue=f"{oracle.url}/1/spotward", region=REGION)
+
+    async def two() -> list[Delivery | None]:
+        deliveries = source.deliveries()
+        return [await anext(deliveries), await anext(deliveries)]
+
+    assert asyncio.run(asyncio.wait_for(two(), 30)) == [None, None]
+
+
 def test_a_queue_that_does_not_exist_is_told_with_the_next_step(aws: Aws) -> None:
     source = QueueSource(aws, HandClock(), queue="none", region=REGION)
     with pytest.raises(
@@ -199,7 +216,7 @@ def test_a_deletion_that_sqs_refuses_is_told_to_the_one_it_concerns(oracle: Orac
     source = QueueSource(oracle_aws, HandClock(), queue=f"{oracle.url}/1/spotward", region=REGION)
 
     async def both() -> list[Any]:
-        deliveries = source.deliveries()
+        deliveries = told(source)
         got = [await anext(deliveries), await anext(deliveries)]
         return await asyncio.gather(*(each.acknowledge() for each in got), return_exceptions=True)
 

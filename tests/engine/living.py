@@ -66,7 +66,7 @@ class MadeSource:
     delivered: int = 0
     acknowledged: list[int] = field(default_factory=list)
 
-    async def deliveries(self) -> AsyncIterator[Delivery]:
+    async def deliveries(self) -> AsyncIterator[Delivery | None]:
         for number, event in enumerate(self.events):
             self.delivered += 1
             yield Delivery(event=event, acknowledge=self._acknowledging(number))

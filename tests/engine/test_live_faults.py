@@ -175,7 +175,7 @@ def test_a_source_that_fails_is_asked_again_and_says_why_meanwhile(tmp_path: Pat
     class Shaky(MadeSource):
         tries = 0
 
-        async def deliveries(self) -> AsyncIterator[Delivery]:
+        async def deliveries(self) -> AsyncIterator[Delivery | None]:
             self.tries += 1
             if self.tries == 1:
                 raise Transient("the queue is away", code="ServiceUnavailable")
@@ -194,6 +194,30 @@ def test_a_source_that_fails_is_asked_again_and_says_why_meanwhile(tmp_path: Pat
         assert troubles == ["ServiceUnavailable: the queue is away", "ZeroDivisionError: "]
         assert live.source_troubles == {}
         assert source.acknowledged == [0]
+
+    with_store(tmp_path, work)
+
+
+def test_a_quiet_source_that_can_be_heard_again_is_in_trouble_no_more(tmp_path: Path) -> None:
+    class Quiet(MadeSource):
+        tries = 0
+
+        async def deliveries(self) -> AsyncIterator[Delivery | None]:
+            self.tries += 1
+            if self.tries < 3:
+                raise Transient("the queue is away", code="ServiceUnavailable")
+            yield None
+            await asyncio.Event().wait()
+
+    async def work(store: SqliteStore) -> None:
+        clock, source = a_clock(), Quiet([])
+        live = a_live(store, clock, MadeHands(clock), core=Core([]), sources=[source])
+        running = asyncio.create_task(live.run())
+        await until(lambda: bool(live.source_troubles))
+        await until(lambda: not live.source_troubles)
+        assert source.tries == 3
+        live.stop()
+        await running
 
     with_store(tmp_path, work)
 
@@ -260,7 +284,7 @@ def test_a_process_whose_lease_was_taken_stops_at_once(tmp_path: Path) -> None:
         core = Core([wishing(a_tagging(), when=InstanceGone)])
 
         class Robbed(MadeSource):
-            async def deliveries(self) -> AsyncIterator[Delivery]:
+            async def deliveries(self) -> AsyncIterator[Delivery | None]:
                 await until(lambda: live.inbox.open == 0)
                 await store.release(live.turns._held())
                 await store.lease(WHOLE_JOURNAL, this_process(), 60)

@@ -53,10 +53,12 @@ class QueueSource:
         """`queue spotward in us-east-1`."""
         return self._address.words
 
-    async def deliveries(self) -> AsyncIterator[Delivery]:
-        """What comes into the queue, for ever. Raises OutsideError; asked again, it goes on."""
+    async def deliveries(self) -> AsyncIterator[Delivery | None]:
+        """What comes into the queue, for ever; None after each poll. Raises OutsideError; asked again, it goes on."""
         while True:
-            for receipt, body in await self._received():
+            received = await self._received()
+            yield None
+            for receipt, body in received:
                 read = self._read(body)
                 if not read:
                     self._forget(receipt)

@@ -31,6 +31,8 @@ async def feed(
             async for delivery in source.deliveries():
                 troubles.pop(source.name, None)
                 pause = policy.source_pause_first_seconds
+                if delivery is None:
+                    continue
                 event = _not_of_tomorrow(delivery.event, clock.now())
                 await inbox.put(Letter(event=event, sender=source.name, acknowledge=delivery.acknowledge))
         except OutsideError as error:

@@ -57,8 +57,11 @@ class Source(Protocol):
         """How an operator would name it, for logs and metrics."""
         ...
 
-    def deliveries(self) -> AsyncIterator[Delivery]:
+    def deliveries(self) -> AsyncIterator[Delivery | None]:
         """Deliveries as they come. The iterator is asked for the next one only when there is room for it.
+
+        None is a sign of life: it was listened to, and can be heard. A source that may be silent for long while it is
+        well gives one each time that it has listened, or its trouble would last until somebody has something to say.
 
         It ends when the source is exhausted (a file), and is cancelled when Spotward stops; until then it may hold what
         it has read and not delivered, for that was not acknowledged. It may raise OutsideError: the shell then waits,

@@ -4,6 +4,7 @@ from spotward.engine.core import Core
 from spotward.engine.memory import (
     DOOM_FORGET_SECONDS,
     STRANGER_FORGET_SECONDS,
+    UNSEEN_FORGET_SECONDS,
     VERDICTS_SPARE_MAX,
     WISH_FORGET_SECONDS,
     forgetting,
@@ -78,8 +79,19 @@ def test_verdicts_about_what_is_gone_are_dropped_once_they_are_too_many() -> Non
     assert set(later(world, 60).verdicts) == {"i-1", WEB}
 
 
-def test_nothing_is_forgotten_before_every_region_was_seen() -> None:
+def test_before_every_region_was_seen_nobody_is_taken_for_a_stranger_for_a_day() -> None:
     world = known("i-1").after(RebalanceAdvised(time=NOON, region="eu-west-1", instance_id="i-2"))
-    old = replace(world, time=NOON + YEAR)
-    assert forgetting(old, [REGION, "eu-west-1"]) is old
-    assert forgetting(old, []) is old
+    for regions in ([REGION, "eu-west-1"], []):
+        assert set(forgetting(replace(world, time=NOON + UNSEEN_FORGET_SECONDS), regions).dooms) == {"i-2"}
+
+
+def test_a_region_that_can_never_be_seen_does_not_make_us_keep_everything_for_ever() -> None:
+    pool = Pool(instance_type="m5.large", az="us-east-1a")
+    world = known("i-1").with_pool_trouble(REGION, pool, "dry").after(failed(a_launch()))
+    found = InstanceFound(time=NOON, key="find", region=REGION, instance_id="i-3", instance=an_instance("i-3"))
+    world = world.after(RebalanceAdvised(time=NOON, region="eu-west-1", instance_id="i-2")).after(found)
+
+    world = forgetting(replace(world, time=NOON + YEAR), [REGION, "eu-west-1"])
+
+    assert not [*world.pools, *world.wishes, *world.dooms]
+    assert set(world.instances) == {"i-1"}

@@ -18,7 +18,6 @@ from rpds import HashTrieMap
 from spotward.model.cloud import GroupId, Pool
 from spotward.model.event import (
     Event,
-    Failed,
     FleetAnswered,
     GroupObserved,
     InterruptionNoticed,
@@ -40,6 +39,9 @@ DOOM_FORGET_SECONDS = 3600.0
 
 STRANGER_FORGET_SECONDS = 3600.0
 """An instance in no known group and in no undertaking is forgotten, once it is so old: a notice made us ask for it."""
+
+UNSEEN_FORGET_SECONDS = 24 * 3600.0
+"""While a region was never seen (it may never be, for want of a permission), strangers are forgotten only then."""
 
 VERDICTS_SPARE_MAX = 10_000
 """So many verdicts may be kept beyond two for each known group and instance; then those about neither are dropped, and
@@ -161,22 +163,30 @@ def remembered(
 def forgetting(world: World, regions: Iterable[str]) -> World:
     """The World without what is of no use any more, so that months of strangers' notices do not fill it.
 
-    Nothing is forgotten until each of the regions was seen: before that a member cannot be told from a stranger.
+    Until each of the regions was seen a member cannot be told from a stranger, so that strangers are kept longer then.
     """
+    world = _without_the_outlived(world)
     seen = [region in world.observed for region in regions]
     if not seen or not all(seen):
-        return world
+        return _without_strangers(world, for_seconds=UNSEEN_FORGET_SECONDS)
     world = _without_strangers(world)
     return replace(
         world,
-        wishes=_without(world.wishes, [key for key, wish in world.wishes.items() if _stale(world, wish)]),
-        launches=_without(world.launches, [key for key, wish in world.launches.items() if _unheard(world, key, wish)]),
-        pools=_without(world.pools, [key for key, pool in world.pools.items() if _recovered(world, pool)]),
         verdicts=_without(world.verdicts, _idle_verdicts(world)),
         recommended=_without(
             world.recommended,
             [key for key, answer in world.recommended.items() if answer.group_id not in world.groups],
         ),
+    )
+
+
+def _without_the_outlived(world: World) -> World:
+    """Without what age alone makes useless."""
+    return replace(
+        world,
+        wishes=_without(world.wishes, [key for key, wish in world.wishes.items() if _stale(world, wish)]),
+        launches=_without(world.launches, [key for key, wish in world.launches.items() if _unheard(world, key, wish)]),
+        pools=_without(world.pools, [key for key, pool in world.pools.items() if _recovered(world, pool)]),
     )
 
 
@@ -198,12 +208,14 @@ def _recovered(world: World, pool: PoolMemory) -> bool:
     return pool.until <= world.time and world.time - pool.last_time > POOL_FORGET_SECONDS
 
 
-def _without_strangers(world: World) -> World:
+def _without_strangers(world: World, *, for_seconds: float = 0.0) -> World:
     busy = {i for undertaking in world.undertakings.values() for i in (*_olds(undertaking), *_clones(undertaking))}
     forgotten = [
         key
         for key, doom in world.dooms.items()
-        if key not in world.group_of and key not in busy and world.time - doom.time > DOOM_FORGET_SECONDS
+        if key not in world.group_of
+        and key not in busy
+        and world.time - doom.time > max(DOOM_FORGET_SECONDS, for_seconds)
     ]
     world = replace(world, dooms=_without(world.dooms, forgotten))
     strangers = [
@@ -212,7 +224,7 @@ def _without_strangers(world: World) -> World:
         if key not in world.group_of
         and key not in busy
         and key not in world.dooms
-        and world.time - instance.launch_time > STRANGER_FORGET_SECONDS
+        and world.time - instance.launch_time > max(STRANGER_FORGET_SECONDS, for_seconds)
     ]
     return replace(world, instances=_without(world.instances, strangers))
 
@@ -230,11 +242,3 @@ def _idle_verdicts(world: World) -> list[str]:
     if len(world.verdicts) <= 2 * (len(world.groups) + len(world.group_of)) + VERDICTS_SPARE_MAX:
         return []
     return [subject for subject in world.verdicts if subject not in world.groups and subject not in world.group_of]
-
-
-def failure_wake(world: World, event: Event) -> tuple[float, str] | None:
-    """When a failed wish may be asked again, and whom it is about."""
-    if not isinstance(event, Failed):
-        return None
-    wish = world.wishes.get(event.key)
-    return (wish.retry_time, event.subject) if wish is not None and wish.state == "failed" else None

@@ -41,8 +41,8 @@ def set_up(*, as_json: bool | None = None, level: str = "INFO", stream: TextIO |
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # A traceback is made text first, so that what must not be read is hidden in it too. structlog's own on a terminal is
-    # prettier, and shows every local variable: requests, answers, user data.
+    # A traceback is made text first, so that what must not be read is hidden in it too. structlog's own on a terminal
+    # is prettier, and shows every local variable: requests, answers, user data.
     plain = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
     last: list[Processor] = [
         structlog.processors.format_exc_info,

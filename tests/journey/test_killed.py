@@ -102,9 +102,9 @@ class Executioner:
                 return
             self.heard.append(call.name)
             if self._is_time(call):
+                self.killed = True  # first, for whoever waits for the process sees its end at once
                 self._process.kill()
                 self._process.wait()
-                self.killed = True
 
     def _is_time(self, call: Call) -> bool:
         moment = self.moment

@@ -99,6 +99,32 @@ def test_other_partitions_are_asked_in_themselves(moto: Moto) -> None:
     assert asked_in == ["cn-north-1", "us-gov-west-1", "eu-west-1"]
 
 
+@pytest.mark.parametrize(
+    ("home", "pattern", "asked_in"),
+    [
+        ("cn-north-1", "*", "cn-north-1"),
+        ("us-gov-east-1", "us-*", "us-gov-east-1"),
+        ("cn-north-1", "us-*", "us-east-1"),
+    ],
+)
+def test_a_glob_that_could_be_of_several_clouds_is_of_the_one_we_are_in(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch, home: str, pattern: str, asked_in: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", home)
+    heard: list[str] = []
+    regions(Aws(counter=CallCounter(lambda region, _: heard.append(region))), pattern)
+    assert heard == [asked_in]
+
+
+def test_a_region_of_the_environment_that_is_no_region_does_not_stand_in_the_way_of_a_named_one(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "here")
+    assert regions(Aws(), "us-west-*") == ("us-west-1", "us-west-2")
+    with pytest.raises(ConfigError, match="unknown region 'here'"):
+        regions(Aws())
+
+
 # ---- answers ---------------------------------------------------------------------------------------------------------
 
 

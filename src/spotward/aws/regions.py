@@ -34,25 +34,35 @@ def is_glob(pattern: str) -> bool:
     return any(sign in pattern for sign in "*?[")
 
 
-def by_partition(patterns: Iterable[str], atlas: Atlas) -> dict[str, list[str]]:
-    """The patterns by the partition that they speak of; a bare `*` speaks of the first that is named, or of `aws`."""
-    found: dict[str, list[str]] = {}
+def by_partition(patterns: Iterable[str], home: str | None, atlas: Atlas) -> dict[str, list[str]]:
+    """The patterns by the partition that they speak of.
+
+    A glob that could mean several (`us-*` is also GovCloud's) means the first that is named, or that of the home
+    region, whose credentials are at hand, or `aws`.
+    """
+    patterns = tuple(patterns)
     vague = [pattern for pattern in patterns if is_glob(pattern) and len(_partitions_matching(pattern, atlas)) != 1]
+    found: dict[str, list[str]] = {}
     for pattern in patterns:
         if pattern not in vague:
             found.setdefault(_partition_of(pattern, atlas), []).append(pattern)
-    if vague:
-        found.setdefault(next(iter(found), "aws"), []).extend(vague)
+    near = next(iter(found), partition_of_region(home, atlas))
+    for pattern in vague:
+        possible = _partitions_matching(pattern, atlas)
+        found.setdefault(near if near in possible or not possible else possible[0], []).append(pattern)
     return found
 
 
 def _partition_of(pattern: str, atlas: Atlas) -> str:
-    if is_glob(pattern):
-        return _partitions_matching(pattern, atlas)[0]
+    return _partitions_matching(pattern, atlas)[0] if is_glob(pattern) else partition_of_region(pattern, atlas)
+
+
+def partition_of_region(region: str | None, atlas: Atlas) -> str:
+    """Where a region lies; one that nobody knows is looked for in `aws`."""
     from botocore.exceptions import UnknownRegionError
 
     try:
-        return atlas.get_partition_for_region(pattern)
+        return "aws" if region is None else atlas.get_partition_for_region(region)
     except UnknownRegionError:
         return "aws"
 
@@ -71,7 +81,7 @@ def where_to_ask(partition: str, patterns: Sequence[str], home: str | None, atla
     named = [pattern for pattern in patterns if pattern in known]
     if named:
         return named[0]
-    if home is not None and atlas.get_partition_for_region(home) == partition:
+    if home is not None and home in known:
         return home
     return "us-east-1" if "us-east-1" in known else known[0]
 

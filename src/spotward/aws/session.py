@@ -145,7 +145,7 @@ class Aws:
         if not wanted:
             raise ConfigError(NO_REGION)
         found: list[str] = []
-        for partition, mine in by_partition(wanted, atlas).items():
+        for partition, mine in by_partition(wanted, home, atlas).items():
             place = where_to_ask(partition, mine, home, atlas)
             answer = await self.call(place, "ec2", "describe_regions", AllRegions=False)
             with reading(f"ec2.DescribeRegions in {place}"):

@@ -19,6 +19,7 @@ IMAGE = "ami-0123456789abcdef0"
 ARM_IMAGE = "ami-0aaaaaaaaaaaaaaaa"
 GROUP_TAG = "aws:autoscaling:groupName"
 TARGETS = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/web/0123456789abcdef"
+QUEUE, TOPIC = f"arn:aws:sqs:{REGION}:{ACCOUNT}:hooks", f"arn:aws:sns:{REGION}:{ACCOUNT}:hooks"
 
 
 def type_entry(name: str, vcpus: int, memory_mib: int, *, architecture: str = "x86_64") -> dict[str, Any]:
@@ -98,6 +99,7 @@ class Town:
             for name, architecture in ((IMAGE, "x86_64"), (ARM_IMAGE, "arm64"))
         }
         self.security_groups = {"sg-1": "web servers"}
+        self.notification_targets = {QUEUE, TOPIC}
         self.target_groups: dict[str, dict[str, Any]] = {
             TARGETS: {
                 "TargetGroupArn": TARGETS,
@@ -121,6 +123,9 @@ class Town:
     def security_group(self, group_id: str) -> Mapping[str, Any] | None:
         name = self.security_groups.get(group_id)
         return None if name is None else {"GroupId": group_id, "GroupName": name}
+
+    def notification_target_exists(self, arn: str) -> bool:
+        return arn in self.notification_targets
 
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
         return self.target_groups.get(arn)
@@ -248,6 +253,30 @@ class Scene:
         """Newest first."""
         found = self.asg("DescribeScalingActivities", AutoScalingGroupName=name)["Activities"]
         return [one["Cause"] for one in found]
+
+    def lifecycle(self, name: str = "web") -> dict[str, str]:
+        """Member -> its state in the group."""
+        return {one["InstanceId"]: one["LifecycleState"] for one in self.shown(name)["Instances"]}
+
+    def hook(self, name: str = "drain", transition: str = "TERMINATING", **params: Any) -> None:
+        """A lifecycle hook on the group `web`."""
+        transition = f"autoscaling:EC2_INSTANCE_{transition}"
+        group = params.pop("AutoScalingGroupName", "web")
+        self.asg(
+            "PutLifecycleHook",
+            AutoScalingGroupName=group,
+            LifecycleHookName=name,
+            LifecycleTransition=transition,
+            **params,
+        )
+
+    def terminate(self, instance_id: str, *, decrement: bool = False) -> None:
+        """Through its group."""
+        self.asg(
+            "TerminateInstanceInAutoScalingGroup",
+            InstanceId=instance_id,
+            ShouldDecrementDesiredCapacity=decrement,
+        )
 
     def events(self, *detail_types: str) -> list[dict[str, Any]]:
         return [one for one in self.cloud.take_events() if not detail_types or one["detail-type"] in detail_types]

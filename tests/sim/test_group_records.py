@@ -1,4 +1,4 @@
-"""What is written on groups: tags, hooks, activities; and how groups are found."""
+"""What is written on groups: tags, activities; and how groups are found."""
 
 from tests.sim.scene import Scene
 
@@ -45,18 +45,3 @@ def test_group_tags_are_put_and_taken_away() -> None:
     assert scene.asg("DescribeTags", Filters=mine)["Tags"] == [tag]
     scene.asg("DeleteTags", Tags=[{"ResourceId": "web", "Key": "a"}])
     assert scene.shown()["Tags"] == []
-
-
-def test_hooks_are_kept_and_shown() -> None:
-    scene = Scene()
-    scene.group(desired=0)
-    transition = "autoscaling:EC2_INSTANCE_TERMINATING"
-    scene.asg("PutLifecycleHook", AutoScalingGroupName="web", LifecycleHookName="drain", LifecycleTransition=transition)
-    (hook,) = scene.asg("DescribeLifecycleHooks", AutoScalingGroupName="web")["LifecycleHooks"]
-    assert (hook["LifecycleTransition"], hook["HeartbeatTimeout"], hook["DefaultResult"]) == (
-        transition,
-        3600,
-        "ABANDON",
-    )
-    scene.asg("DeleteLifecycleHook", AutoScalingGroupName="web", LifecycleHookName="drain")
-    assert scene.asg("DescribeLifecycleHooks", AutoScalingGroupName="web")["LifecycleHooks"] == []

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from spotward.emulator import moto_queues, world
 from spotward.emulator.bus import Bus
+from spotward.emulator.courier import Courier
 from spotward.emulator.faults import Faults
 from spotward.emulator.mailbox import Now
 from spotward.emulator.moto_queues import SqsOf
@@ -75,6 +76,7 @@ class Site:
             now=circumstances.now,
             sqs_of=circumstances.sqs_of,
         )
+        self._courier = Courier(account=circumstances.account, region=region, sqs_of=circumstances.sqs_of)
         for shock in circumstances.scenario.shocks:
             self._script(shock)
 
@@ -177,6 +179,8 @@ class Site:
     def _publish(self) -> None:
         for event in self.cloud.take_events():
             self.bus.publish(event)
+        for notification in self.cloud.take_notifications():
+            self._courier.carry(notification)
 
 
 def make_sqs(region: str, circumstances: Circumstances) -> Sqs:

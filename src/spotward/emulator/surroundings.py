@@ -72,7 +72,16 @@ class MotoSurroundings:
             "HealthCheckTimeoutSeconds": int(group.health_check_timeout_seconds),
             "HealthyThresholdCount": int(group.healthy_threshold_count),
             "UnhealthyThresholdCount": int(group.unhealthy_threshold_count),
+            "DeregistrationDelaySeconds": int(str(group.attributes.get("deregistration_delay.timeout_seconds", 300))),
         }
+
+    def notification_target_exists(self, arn: str) -> bool:
+        """See `Surroundings`."""
+        *_, service, region, account, name = arn.split(":")
+        if (region, account) != (self._region, self._account):
+            return False
+        backend = get_backend("sqs")[account][region] if service == "sqs" else None
+        return name in backend.queues if backend else arn in get_backend("sns")[account][region].topics
 
     def _subnet(self, subnet: Subnet) -> dict[str, Any]:
         partition = world.partition(self._region)

@@ -16,6 +16,9 @@ ACTIVITIES_KEPT = 500
 
 Kind = Literal["launch", "terminate", "attach", "detach", "standby"]
 
+Failure = Literal["Failed", "Cancelled"]
+"""How an activity ends that did not end well; one whose lifecycle action was abandoned is cancelled."""
+
 _EVENTS = {
     ("launch", True): ("EC2 Instance Launch Successful", "EC2", "AutoScalingGroup"),
     ("launch", False): ("EC2 Instance Launch Unsuccessful", "EC2", "AutoScalingGroup"),
@@ -71,12 +74,12 @@ class Activity:
         return {**subnet, "Availability Zone": self.zone}
 
 
-def finish(activity: Activity, region: Region, *, problem: str = "") -> None:
+def finish(activity: Activity, region: Region, *, problem: str = "", failure: Failure = "Failed") -> None:
     """End it now, well or with a problem, and tell EventBridge."""
     if activity.end_time is not None:
         return
     activity.end_time = region.now
-    activity.status = "Failed" if problem else "Successful"
+    activity.status = failure if problem else "Successful"
     activity.status_message = problem
     event = _EVENTS.get((activity.kind, not problem))
     if event is not None:
@@ -100,7 +103,7 @@ def _emit(activity: Activity, region: Region, detail_type: str, origin: str, des
             "StartTime": stamp(activity.start_time),
             "EC2InstanceId": activity.instance_id,
             # AWS sends "InProgress" with a success, and "Failed" otherwise.
-            "StatusCode": "Failed" if activity.status == "Failed" else "InProgress",
+            "StatusCode": "InProgress" if activity.status == "Successful" else "Failed",
             "StatusMessage": activity.status_message,
             "Origin": origin,
             "Destination": destination,

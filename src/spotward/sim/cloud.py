@@ -20,6 +20,8 @@ from spotward.sim.fleets import Fleets
 from spotward.sim.group_calls import GroupCalls
 from spotward.sim.group_records import GroupRecords
 from spotward.sim.group_settings import Settings
+from spotward.sim.hook_calls import HookCalls
+from spotward.sim.hooks import HookDesk
 from spotward.sim.instance_calls import InstanceCalls
 from spotward.sim.instances import Instances
 from spotward.sim.keeper import Keeper
@@ -29,13 +31,14 @@ from spotward.sim.membership import Membership
 from spotward.sim.meter import Meter, Usage
 from spotward.sim.offers import Offers
 from spotward.sim.ordering import Ordering
+from spotward.sim.pauses import Pauses
 from spotward.sim.pools import Pools
 from spotward.sim.price_history import PriceHistory
 from spotward.sim.prices import ListPrice
 from spotward.sim.purchasing import Purchasing
 from spotward.sim.reclaim import Reclaim
 from spotward.sim.refreshes import Refreshes
-from spotward.sim.region import Region
+from spotward.sim.region import Notification, Region
 from spotward.sim.surroundings import Remembered, Surroundings
 from spotward.sim.tagging import Tagging
 from spotward.sim.targets import Targets
@@ -111,12 +114,14 @@ class Cloud:
             configurations=configurations,
             surroundings=self._around,
         )
+        desk, pauses = HookDesk(self._region, self._around), Pauses(self._region)
         self._membership = Membership(
             region=self._region,
             instances=self._instances,
             launcher=launcher,
             targets=self._targets,
             meter=self._meter,
+            pauses=pauses,
         )
         self._keeper = keeper = Keeper(self._region, self._membership, purchasing)
         self._reclaim = Reclaim(self._region, self._instances, pools)
@@ -140,11 +145,13 @@ class Cloud:
                 keeper=keeper,
                 membership=self._membership,
                 settings=settings,
+                desk=desk,
                 configurations=configurations,
                 surroundings=self._around,
             ),
             MemberCalls(self._region, self._instances, keeper, self._membership),
-            GroupRecords(keeper, self._membership),
+            HookCalls(keeper, desk, pauses),
+            GroupRecords(keeper),
             Refreshes(self._region, keeper, self._membership, purchasing),
         )
         self._witnesses: list[Witness] = []
@@ -204,6 +211,10 @@ class Cloud:
     def take_events(self) -> list[dict[str, Any]]:
         """EventBridge events since last asked, oldest first, each the whole JSON envelope."""
         return self._region.take_events()
+
+    def take_notifications(self) -> list[Notification]:
+        """What was sent straight to queues and topics since last asked, oldest first."""
+        return self._region.take_notifications()
 
     def usage(self) -> Usage:
         """What every group has used, what it cost and how long it was short, since the start and as of now."""

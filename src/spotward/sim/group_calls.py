@@ -9,7 +9,8 @@ from spotward.sim.answers import Answer, Operation, Params, Values, page, paged,
 from spotward.sim.configurations import Configurations
 from spotward.sim.errors import ApiError
 from spotward.sim.group_settings import SOURCES, Settings
-from spotward.sim.groups import DELETING, PROCESSES, Group, LifecycleState, describe, find_group
+from spotward.sim.groups import DELETING, LEAVING, PROCESSES, Group, describe, find_group
+from spotward.sim.hooks import HookDesk
 from spotward.sim.keeper import Keeper
 from spotward.sim.membership import Membership
 from spotward.sim.region import Region, stamp
@@ -43,10 +44,12 @@ class GroupCalls:
         keeper: Keeper,
         membership: Membership,
         settings: Settings,
+        desk: HookDesk,
         configurations: Configurations,
         surroundings: Remembered,
     ) -> None:
         """Changes what the keeper keeps."""
+        self._desk = desk
         self._region = region
         self._keeper = keeper
         self._membership = membership
@@ -95,12 +98,16 @@ class GroupCalls:
             desired=0,
             zones=self._settings.zones(settings),
             tags={tag["Key"]: (tag.get("Value", ""), bool(tag.get("PropagateAtLaunch"))) for tag in _tags(params)},
-            hooks={one["LifecycleHookName"]: dict(one) for one in params.get("LifecycleHookSpecificationList") or ()},
+            hooks={
+                hook.name: hook for hook in map(self._desk.read, params.get("LifecycleHookSpecificationList") or ())
+            },
         )
         wanted = group.least if desired is None else desired
         _check_sizes(group.least, group.most, wanted)
         self._keeper.groups[name] = group
         self._note_configurations()
+        for hook in group.hooks.values():
+            self._desk.send_test(hook, group=name, group_arn=group.arn)
         self._keeper.set_desired(group, wanted, "a user request created an AutoScalingGroup")
         return {}
 
@@ -172,7 +179,7 @@ class GroupCalls:
         force = bool(params.get("ForceDelete"))
         if group.settings.get("DeletionProtection", "none") == "prevent-all-deletion":
             raise ApiError("ValidationError", f"AutoScalingGroup {group.name} is protected from deletion.")
-        if not force and any(member.state is LifecycleState.TERMINATING for member in group.members.values()):
+        if not force and any(member.state in LEAVING for member in group.members.values()):
             raise ApiError(
                 "ScalingActivityInProgress",
                 "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.",

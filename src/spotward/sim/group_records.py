@@ -1,7 +1,4 @@
-"""What is written on a group rather than done by it: tags, lifecycle hooks, scaling activities.
-
-Hooks are kept and shown; members do not pause for them yet.
-"""
+"""What is written on a group rather than done by it: tags, scaling activities."""
 
 from __future__ import annotations
 
@@ -13,25 +10,19 @@ from spotward.sim.answers import Answer, Operation, Params, Values, page, paged,
 from spotward.sim.errors import ApiError
 from spotward.sim.groups import Group, find_group, tag_entries
 from spotward.sim.keeper import Keeper
-from spotward.sim.membership import Membership
 
 RECORDS_PAGE = 100
 """Tags or activities on one page."""
 
 TAGS_MAX = 50
 
-_HOOK_DEFAULTS: Mapping[str, Any] = {"HeartbeatTimeout": 3600, "GlobalTimeout": 172_800, "DefaultResult": "ABANDON"}
-
-_TRANSITIONS = ("autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING")
-
 
 class GroupRecords:
-    """Tags, hooks and activities of the region's groups."""
+    """Tags and activities of the region's groups."""
 
-    def __init__(self, keeper: Keeper, membership: Membership) -> None:
+    def __init__(self, keeper: Keeper) -> None:
         """Changes what the keeper keeps."""
         self._keeper = keeper
-        self._membership = membership
 
     def operations(self) -> dict[str, Operation]:
         """What this part answers."""
@@ -39,9 +30,6 @@ class GroupRecords:
             "autoscaling.CreateOrUpdateTags": self.put_tags,
             "autoscaling.DeleteTags": self.delete_tags,
             "autoscaling.DescribeTags": self.describe_tags,
-            "autoscaling.PutLifecycleHook": self.put_hook,
-            "autoscaling.DescribeLifecycleHooks": self.describe_hooks,
-            "autoscaling.DeleteLifecycleHook": self.delete_hook,
             "autoscaling.DescribeScalingActivities": self.describe_activities,
         }
 
@@ -88,35 +76,6 @@ class GroupRecords:
         for _, group in sorted(self._keeper.groups.items()):
             yield from tag_entries(group)
 
-    # -- hooks -------------------------------------------------------------------------------------------------------
-
-    def put_hook(self, params: Params) -> Answer:
-        """PutLifecycleHook: a new one, or another version of the one of that name."""
-        group, name = self._group(params), params["LifecycleHookName"]
-        hook = {**_HOOK_DEFAULTS, **group.hooks.get(name, {}), **params}
-        if hook.get("LifecycleTransition") not in _TRANSITIONS:
-            raise ApiError("ValidationError", f"Valid requests must contain a LifecycleTransition: {_TRANSITIONS}")
-        group.hooks[name] = hook
-        return {}
-
-    def describe_hooks(self, params: Params) -> Answer:
-        """DescribeLifecycleHooks of one group."""
-        group, names = self._group(params), params.get("LifecycleHookNames")
-        hooks = [
-            {**_HOOK_DEFAULTS, **hook, "AutoScalingGroupName": group.name}
-            for name, hook in sorted(group.hooks.items())
-            if not names or name in names
-        ]
-        return {"LifecycleHooks": hooks}
-
-    def delete_hook(self, params: Params) -> Answer:
-        """DeleteLifecycleHook."""
-        group, name = self._group(params), params["LifecycleHookName"]
-        if name not in group.hooks:
-            raise ApiError("ValidationError", f"No Lifecycle Hook found with name {name}")
-        del group.hooks[name]
-        return {}
-
     # -- activities --------------------------------------------------------------------------------------------------
 
     def describe_activities(self, params: Params) -> Answer:
@@ -134,9 +93,6 @@ class GroupRecords:
         found.sort(key=_activity_order)
         shown, token = page(found, params, key=_activity_order, size=RECORDS_PAGE, size_name="MaxRecords")
         return paged("Activities", [activity.entry() for activity in shown], token)
-
-    def _group(self, params: Params) -> Group:
-        return find_group(self._keeper.groups, params["AutoScalingGroupName"])
 
 
 def _tag_order(entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,13 +2,13 @@
 
 A member's life in its group, which is not its life in EC2:
 
-    Pending → InService → Terminating → (gone)
-       ↑          │  ↘ Detaching → (gone)
-       │          ↓
-       └── Standby ← EnteringStandby
+    Pending → Pending:Wait → Pending:Proceed → InService → Terminating → Terminating:Wait → Terminating:Proceed → (gone)
+       ↑                                           │  ↘ Detaching → (gone)
+       │                                           ↓
+       └─────────────────────────── Standby ← EnteringStandby
 
-Waits for lifecycle hooks will stand between Pending and InService and inside Terminating; `LifecycleState` already has
-their names.
+The waits are for lifecycle hooks (`pauses`). Without a hook a member goes from Pending to InService and from
+Terminating to its end; attached members and those that come back from Standby are never held on their way in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from spotward.sim.activities import Activity
 from spotward.sim.answers import Rendered
 from spotward.sim.errors import ApiError
+from spotward.sim.hooks import Hook
 from spotward.sim.instances import Instance
 from spotward.sim.region import Region, when
 
@@ -50,6 +51,9 @@ COUNTED = frozenset(
     }
 )
 """The states that fill the desired capacity."""
+
+LEAVING = frozenset({LifecycleState.TERMINATING, LifecycleState.TERMINATING_WAIT, LifecycleState.TERMINATING_PROCEED})
+"""The states of a member whose termination has begun."""
 
 PROCESSES = (
     "Launch",
@@ -80,6 +84,8 @@ class Member:
     """Why its group takes it for unhealthy, in the words of an activity's cause; None while it is healthy."""
     in_service_time: float | None = None
     attached: bool = False
+    let_go: bool = False
+    """Its hooks, if there were any, are done with it: nothing holds its termination any more."""
     activity: Activity | None = None
     """What is being done to it."""
 
@@ -124,7 +130,8 @@ class Group:
     members: dict[str, Member] = field(default_factory=dict)
     suspended: dict[str, str] = field(default_factory=dict)
     """Process -> the reason shown."""
-    hooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    """By name."""
     activities: list[Activity] = field(default_factory=list)
     handovers: list[Handover] = field(default_factory=list)
     status: str | None = None

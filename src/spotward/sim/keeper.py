@@ -291,12 +291,14 @@ class Keeper:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _empty(self, group: Group) -> None:
-        """A group that is deleted terminates everybody, and is gone when the last one is."""
+        """A group that is deleted terminates everybody, asks no hook, and is gone when the last one is."""
         now = stamp(self._region.now)
         for member in list(group.members.values()):
             if member.state in COUNTED or member.state is LifecycleState.STANDBY:
                 cause = f"{group.reason}At {now} instance {member.id} was taken out of service in response to a "
                 self._membership.retire(group, member, cause + "user request to delete the AutoScalingGroup.")
+            elif member.state is LifecycleState.TERMINATING_WAIT:
+                self._membership.let_go(group, member)
         if not group.members:
             del self.groups[group.name]
             self.deleted_activities += group.activities

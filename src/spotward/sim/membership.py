@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from spotward.sim.activities import ACTIVITIES_KEPT, Activity, Kind, finish
-from spotward.sim.groups import COUNTED, Group, LifecycleState, Member
+from spotward.sim.activities import ACTIVITIES_KEPT, Activity, Failure, Kind, finish
+from spotward.sim.groups import COUNTED, LEAVING, Group, LifecycleState, Member
+from spotward.sim.hooks import LAUNCHING, TERMINATING
 from spotward.sim.instances import ALIVE, GROUP_TAG, Instance, Instances
 from spotward.sim.launcher import Launcher
 from spotward.sim.meter import Meter
+from spotward.sim.pauses import Pauses
 from spotward.sim.purchasing import Purchase, instance_tags
-from spotward.sim.region import Region
+from spotward.sim.region import Region, stamp
 from spotward.sim.targets import Targets
 
 Changed = Callable[[Group], None]
@@ -26,7 +28,14 @@ class Membership:
     """The members of every group of the region."""
 
     def __init__(
-        self, *, region: Region, instances: Instances, launcher: Launcher, targets: Targets, meter: Meter
+        self,
+        *,
+        region: Region,
+        instances: Instances,
+        launcher: Launcher,
+        targets: Targets,
+        meter: Meter,
+        pauses: Pauses,
     ) -> None:
         """Listens to the instances: make it after the meter, which must hear of them first."""
         self._region = region
@@ -34,6 +43,7 @@ class Membership:
         self._launcher = launcher
         self._targets = targets
         self._meter = meter
+        self._pauses = pauses
         self._of: dict[str, tuple[Group, Member]] = {}
         self._changed: Changed = lambda _: None
         instances.listen(self._on_state)
@@ -87,9 +97,33 @@ class Membership:
     def _serve_after(self, group: Group, member: Member, seconds: float) -> None:
         self._region.after(seconds, lambda: self._enter_service(group, member))
 
+    def _booted(self, group: Group, member: Member) -> None:
+        """The machine runs: a member that the group has just launched is held by its launch hooks, then it serves."""
+        is_new = not member.attached and member.in_service_time is None
+        held = is_new and self._pauses.begin(group, member, LAUNCHING, lambda why: self._prepared(group, member, why))
+        if not held:
+            self._serve_after(group, member, self._region.timings.in_service_seconds)
+
+    def _prepared(self, group: Group, member: Member, abandoned: str | None) -> None:
+        """Its launch hooks are done with it, or one has abandoned it: then it is terminated, and its place is empty."""
+        if abandoned is None:
+            member.state = LifecycleState.PENDING_PROCEED
+            if member.activity is not None:
+                member.activity.status = "InProgress"
+            group.touch()
+            self._serve_after(group, member, self._region.timings.in_service_seconds)
+            return
+        problem = f"Instance failed to complete user's Lifecycle Action: {abandoned}"
+        if member.activity is not None:
+            member.activity.description += f".  Status Reason: {problem}"
+        self._end_activity(member, problem=problem, failure="Cancelled")
+        now = stamp(self._region.now)
+        self.retire(group, member, f"At {now} instance {member.id} was taken out of service: {problem}.")
+
     def _enter_service(self, group: Group, member: Member) -> None:
-        """The end of Pending. A launching hook would hold the member here."""
-        if member.state is not LifecycleState.PENDING or member.instance.state != "running":
+        """The end of Pending."""
+        coming = member.state in (LifecycleState.PENDING, LifecycleState.PENDING_PROCEED)
+        if not coming or member.instance.state != "running":
             return
         if group.runs("AddToLoadBalancer"):
             for arn in group.target_groups:
@@ -123,14 +157,40 @@ class Membership:
         return self._set_aside(group, member, LifecycleState.DETACHING, "detach", words, cause)
 
     def retire(self, group: Group, member: Member, cause: str) -> Activity:
-        """Take a member out of service and terminate it. A terminating hook would hold it before the shutdown."""
+        """Take a member out of service, let its load balancers and its terminating hooks have it, and terminate it."""
+        self._pauses.forget(member)
         self._end_activity(member, problem="The instance was terminated before it was in service.")
         activity = self.note(group, member, "terminate", f"Terminating EC2 instance: {member.id}", cause)
         member.activity, member.state = activity, LifecycleState.TERMINATING
         seconds = self._drain_seconds(group, member)
-        self._region.after(seconds, lambda: self._shut_down(group, member))
+        if seconds:
+            activity.status = "WaitingForELBConnectionDraining"
+        self._region.after(seconds, lambda: self._drained(group, member))
         self._moved(group)
         return activity
+
+    def _drained(self, group: Group, member: Member) -> None:
+        """No load balancer needs it any more: the terminating hooks hold it, whether the machine still runs or not."""
+        if member.state is not LifecycleState.TERMINATING or member.let_go:
+            return
+        held = not group.deleting and self._pauses.begin(
+            group, member, TERMINATING, lambda _: self.let_go(group, member)
+        )
+        if not held:
+            self.let_go(group, member)
+
+    def let_go(self, group: Group, member: Member) -> None:
+        """A member whose termination has begun waits for no hook (any more)."""
+        if member.state not in LEAVING or member.let_go:
+            return
+        member.let_go = True
+        if member.state is LifecycleState.TERMINATING_WAIT:
+            self._pauses.forget(member)
+            member.state = LifecycleState.TERMINATING_PROCEED
+            group.touch()
+        if member.activity is not None:
+            member.activity.status = "InProgress"
+        self._shut_down(group, member)
 
     def _shut_down(self, group: Group, member: Member) -> None:
         if member.instance.state in ALIVE:
@@ -182,11 +242,18 @@ class Membership:
         group, member = known
         self.recount(group)
         if instance.state == "running" and member.state is LifecycleState.PENDING:
-            self._serve_after(group, member, self._region.timings.in_service_seconds)
+            self._booted(group, member)
         elif instance.state == "terminated" and member.state not in COUNTED:
-            self._leave(group, member)
+            self._buried(group, member)
         elif instance.state not in ("pending", "running") and member.state in COUNTED:
             self.notice_later(group, member, self._region.timings.health_check_seconds)
+
+    def _buried(self, group: Group, member: Member) -> None:
+        """The machine is gone; its group keeps the member as long as a hook holds it."""
+        if member.state is LifecycleState.TERMINATING:
+            self._drained(group, member)
+        if member.state is not LifecycleState.TERMINATING_WAIT:
+            self._leave(group, member)
 
     def application_failed(self, instance: Instance) -> None:
         """Its health checks will fail: its group, if it listens to load balancers, will notice."""
@@ -249,9 +316,9 @@ class Membership:
         del group.activities[:-ACTIVITIES_KEPT]
         return activity
 
-    def _end_activity(self, member: Member, *, problem: str = "") -> None:
+    def _end_activity(self, member: Member, *, problem: str = "", failure: Failure = "Failed") -> None:
         if member.activity is not None:
-            finish(member.activity, self._region, problem=problem)
+            finish(member.activity, self._region, problem=problem, failure=failure)
             member.activity = None
 
     def _moved(self, group: Group) -> None:

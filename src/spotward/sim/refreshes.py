@@ -14,7 +14,7 @@ from typing import Any
 
 from spotward.sim.answers import Answer, Operation, Params, page, paged
 from spotward.sim.errors import ApiError
-from spotward.sim.groups import Group, LifecycleState, Member, find_group
+from spotward.sim.groups import Group, Member, find_group
 from spotward.sim.keeper import Keeper
 from spotward.sim.membership import Membership
 from spotward.sim.purchasing import Purchasing
@@ -179,8 +179,6 @@ class Refreshes:
                 return
 
     def _is_due(self, group: Group, member: Member, refresh: Refresh) -> bool:
-        if member.state is not LifecycleState.IN_SERVICE and member.state is not LifecycleState.PENDING:
-            return False
         if member.protected and refresh.preferences["ScaleInProtectedInstances"] != "Refresh":
             return False
         if not refresh.preferences["SkipMatching"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -22,6 +23,16 @@ from spotward.sim.timings import Timings
 Deed = Callable[[], None]
 
 _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov", "us-iso": "aws-iso", "us-isob": "aws-iso-b"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What a service of the region sends straight to a queue or a topic, past EventBridge."""
+
+    target_arn: str
+    subject: str
+    """What a topic's e-mails are headed with; a queue gets the message only."""
+    message: dict[str, Any]
 
 
 class Region:
@@ -40,6 +51,7 @@ class Region:
         self._agenda: list[tuple[float, int, Deed]] = []
         self._planned = 0
         self._outbox: list[dict[str, Any]] = []
+        self._notifications: list[Notification] = []
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -118,10 +130,25 @@ class Region:
         events, self._outbox = self._outbox, []
         return events
 
+    def notify(self, *, target_arn: str, subject: str, message: dict[str, Any]) -> None:
+        """Send one message straight to a queue or a topic, as of now."""
+        self._notifications.append(Notification(target_arn=target_arn, subject=subject, message=message))
+
+    def take_notifications(self) -> list[Notification]:
+        """What was sent since last asked, oldest first."""
+        sent, self._notifications = self._notifications, []
+        return sent
+
 
 def stamp(time: float) -> str:
     """`2026-11-22T14:05:09Z`, as events and scaling activities write it."""
     return datetime.fromtimestamp(int(time), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def precise_stamp(time: float) -> str:
+    """`2026-11-22T14:05:09.500Z`, as Auto Scaling's own messages write it."""
+    moment = datetime.fromtimestamp(time, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def when(time: float) -> datetime:

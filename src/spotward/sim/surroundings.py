@@ -30,7 +30,14 @@ class Surroundings(Protocol):
         ...
 
     def target_group(self, arn: str) -> Mapping[str, Any] | None:
-        """One entry of DescribeTargetGroups with its health check settings, or None when there is none."""
+        """One entry of DescribeTargetGroups with its health check settings, or None when there is none.
+
+        Besides, `DeregistrationDelaySeconds`: its attribute `deregistration_delay.timeout_seconds`.
+        """
+        ...
+
+    def notification_target_exists(self, arn: str) -> bool:
+        """Is there a queue or a topic of that ARN in this account and region?"""
         ...
 
 
@@ -65,6 +72,10 @@ class Remembered:
     def security_group(self, group_id: str) -> Mapping[str, Any] | None:
         """As `Surroundings.security_group`."""
         return self._ask("security_group", group_id, self._surroundings.security_group)
+
+    def notification_target_exists(self, arn: str) -> bool:
+        """As `Surroundings.notification_target_exists`; asked each time, for it is rare."""
+        return self._surroundings.notification_target_exists(arn)
 
     def _ask(self, kind: str, name: str, ask: Callable[[str], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
         if (kind, name) not in self._known:

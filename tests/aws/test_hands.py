@@ -190,6 +190,15 @@ def test_one_that_was_launched_a_moment_ago_is_not_taken_for_gone(oracle: Oracle
     assert isinstance(doer.do(action), Done)
 
 
+def test_one_that_is_protected_does_not_keep_the_others_alive(moto: Moto, doer: Doer) -> None:
+    protected, *others = loose_instances(moto, 3)
+    moto.client("ec2").modify_instance_attribute(InstanceId=protected, DisableApiTermination={"Value": True})
+    with pytest.raises(Permanent, match=f"{protected}.*turn off its API termination protection"):
+        doer.do(TerminateInstances(**WEB, instance_ids=(protected, *others)))
+    assert states(moto, tuple(others)) == {"terminated"}
+    assert states(moto, (protected,)) == {"running"}
+
+
 def test_a_protected_instance_is_told_with_the_next_step(oracle: Oracle, oracle_aws: Aws) -> None:
     oracle.replies["TerminateInstances"] = (400, error("OperationNotPermitted", "may not be terminated"))
     with pytest.raises(Permanent, match="turn off its API termination protection"):

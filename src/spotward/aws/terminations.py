@@ -1,8 +1,9 @@
 """Terminating instances of ours that are in no group: all that can be, whatever one of them is up to.
 
-TerminateInstances takes a list and refuses all of it for one unknown id. An id that EC2 does not know is an instance
-that is gone, which is what was wanted; unless it was launched a moment ago, for then EC2 may only not show it yet, and
-to call it gone would leave it running for nobody.
+TerminateInstances takes a list and refuses all of it for one id that is unknown or protected; so that one is left out
+and the rest is asked again. An id that EC2 does not know is an instance that is gone, which is what was wanted; unless
+it was launched a moment ago, for then EC2 may only not show it yet, and to call it gone would leave it running for
+nobody. One that is protected is the user's to let go.
 """
 
 import re
@@ -40,14 +41,22 @@ class Terminations:
         self._born.update(dict.fromkeys(instance_ids, now))
 
     async def terminate(self, deed: TerminateInstances) -> None:
-        """Terminate all of them. Raises Transient while one is too young to be found, else as the call does."""
+        """Terminate all that can be. Raises Transient while one is too young to be found, Permanent for one that is
+        protected, else as the call does.
+        """
         left, unseen = set(deed.instance_ids), set[str]()
-        while left:
-            unknown = await self._unknown(deed.region, sorted(left))
-            if not unknown:
-                break
-            left -= unknown
-            unseen |= {i for i in unknown if self._is_newborn(i)}
+        protected: OutsideError | None = None
+        while left and (refusal := await self._refusal(deed.region, sorted(left))) is not None:
+            named = set(_INSTANCE_ID.findall(str(refusal))) & left
+            if not named:
+                raise _explained(refusal)
+            left -= named
+            if refusal.code == PROTECTED:
+                protected = refusal
+            else:
+                unseen |= {i for i in named if self._is_newborn(i)}
+        if protected is not None:
+            raise _explained(protected)
         if unseen:
             raise Transient(
                 f"EC2 does not show {listed(sorted(unseen))} yet; terminated as soon as it does",
@@ -55,19 +64,23 @@ class Terminations:
                 retry_after_seconds=RETRY_AFTER_NEWBORN_SECONDS,
             )
 
-    async def _unknown(self, region: str, instance_ids: list[str]) -> set[str]:
-        """Ask once: none when all are being terminated, else those for which EC2 refused the whole list."""
+    async def _refusal(self, region: str, instance_ids: list[str]) -> OutsideError | None:
+        """Ask once: None when all are being terminated, else why EC2 refused the whole list because of some."""
         try:
             await self._aws.call(region, "ec2", "terminate_instances", InstanceIds=instance_ids)
         except OutsideError as error:
-            named = set(_INSTANCE_ID.findall(str(error))) & set(instance_ids) if error.code == NOT_FOUND else set()
-            if named:
-                return named
-            if error.code == PROTECTED:
-                raise Permanent(f"{error}; turn off its API termination protection", code=PROTECTED) from error
+            if error.code in (NOT_FOUND, PROTECTED):
+                return error
             raise
-        return set()
+        return None
 
     def _is_newborn(self, instance_id: str) -> bool:
         born = self._born.get(instance_id)
         return born is not None and self._clock.now() - born < NEWBORN_SECONDS
+
+
+def _explained(refusal: OutsideError) -> OutsideError:
+    """With the next step, where there is one."""
+    if refusal.code != PROTECTED:
+        return refusal
+    return Permanent(f"{refusal}; turn off its API termination protection", code=PROTECTED)

@@ -415,6 +415,8 @@ def test_a_price_that_could_not_be_had_is_asked_for_again_after_ten_minutes(prep
         ("cn-north-1", "cn-northwest-1"),
         ("us-gov-west-1", None),
         ("us-iso-east-1", None),
+        ("eu-isoe-west-1", None),
+        ("eusc-de-east-1", "eusc-de-east-1"),
     ],
 )
 def test_the_nearest_pricing_api_of_the_partition_is_asked(region: str, place: str | None) -> None:

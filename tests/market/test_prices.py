@@ -62,3 +62,4 @@ def test_what_the_table_does_not_know_is_none() -> None:
 
 def test_china_pays_in_yuan() -> None:
     assert [currency_of(r) for r in ("us-east-1", "cn-northwest-1", "us-gov-west-1")] == ["USD", "CNY", "USD"]
+    assert currency_of("eusc-de-east-1") == "EUR"

@@ -15,7 +15,6 @@ from spotward.aws.aged import Aged
 from spotward.aws.asking import ask
 from spotward.aws.session import Aws
 from spotward.engine.ports import Clock
-from spotward.events.eventbridge import partition_of
 from spotward.market.price_list import PriceList, read_price_list
 from spotward.market.prices import LINUX, Product, currency_of, on_demand_filters, product_of
 from spotward.model.action import RecommendPools
@@ -27,12 +26,19 @@ ON_DEMAND_AGE_SECONDS = 24 * 3600.0
 NO_ON_DEMAND_AGE_SECONDS = 600.0
 """For how long it is believed that an on-demand price cannot be had: a permission may be added meanwhile."""
 
-PRICING_REGIONS: Mapping[str, Mapping[str, str]] = {
-    "aws": {"eu-": "eu-central-1", "ap-": "ap-south-1", "": "us-east-1"},
-    "aws-cn": {"": "cn-northwest-1"},
+PRICING_REGIONS: Mapping[str, str | None] = {
+    "us-gov-": None,
+    "us-iso": None,
+    "eu-iso": None,
+    "cn-": "cn-northwest-1",
+    "eusc-": "eusc-de-east-1",
+    "eu-": "eu-central-1",
+    "ap-": "ap-south-1",
+    "": "us-east-1",
 }
-"""Partition → beginning of a region's name → the nearest of the few regions that have the Pricing API. The other
-partitions have none: GovCloud's prices are in the commercial list, for which its credentials are no good."""
+"""Beginning of a region's name → the nearest of the few regions of its partition that have the Pricing API, or None.
+GovCloud's prices are in the commercial list, for which its credentials are no good; the isolated clouds are not asked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,7 @@ def load_price_list(path: Path) -> PriceList:
 
 def pricing_region(region: str) -> str | None:
     """The region whose Pricing API knows a region's prices; None if there is none in its partition."""
-    if "-iso" in region:
-        return None
-    nearest = PRICING_REGIONS.get(partition_of(region), {})
-    return next((place for beginning, place in nearest.items() if region.startswith(beginning)), None)
+    return next(place for beginning, place in PRICING_REGIONS.items() if region.startswith(beginning))
 
 
 def _cheapest(products: Iterable[str], currency: str) -> float | None:

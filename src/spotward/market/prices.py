@@ -83,8 +83,8 @@ def on_demand_filters(product: Product, *, region: str, instance_type: str) -> t
 
 
 def currency_of(region: str) -> str:
-    """The currency of a region's price list: CNY in China, USD elsewhere."""
-    return "CNY" if region.startswith("cn-") else "USD"
+    """The currency of a region's price list: CNY in China, EUR in the European Sovereign Cloud, USD elsewhere."""
+    return {"cn": "CNY", "eusc": "EUR"}.get(region.partition("-")[0], "USD")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

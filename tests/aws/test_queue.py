@@ -10,7 +10,7 @@ import pytest
 
 from spotward.aws.deletions import BATCH_MAX, Deletions
 from spotward.aws.queue import QueueSource
-from spotward.aws.queue_address import queue_address
+from spotward.aws.queue_address import queue_address, queue_addresses
 from spotward.aws.session import Aws
 from spotward.engine.ports import Delivery
 from spotward.events.eventbridge import render
@@ -34,7 +34,7 @@ class Mail:
     def __init__(self, moto: Moto, aws: Aws) -> None:
         self.aws, self.sqs = aws, moto.client("sqs")
         self.url = str(self.sqs.create_queue(QueueName="spotward", Attributes={"VisibilityTimeout": "1"})["QueueUrl"])
-        self.source = QueueSource(aws, HandClock(), queue=self.url, region=REGION, wait_seconds=1)
+        self.source = QueueSource(aws, HandClock(), queue_address(self.url, REGION), wait_seconds=1)
 
     def put(self, *bodies: str) -> None:
         for body in bodies:
@@ -162,7 +162,7 @@ def test_an_event_is_never_later_than_its_coming(mail: Mail) -> None:
 
 
 def test_stopping_does_not_wait_for_the_poll(mail: Mail) -> None:
-    source = QueueSource(mail.aws, HandClock(), queue=mail.url, region=REGION)
+    source = QueueSource(mail.aws, HandClock(), queue_address(mail.url, REGION))
 
     async def stopped_while_it_waits() -> float:
         task = asyncio.create_task(first(source))
@@ -179,7 +179,7 @@ def test_stopping_does_not_wait_for_the_poll(mail: Mail) -> None:
 
 def test_an_empty_queue_says_after_each_poll_that_it_can_be_heard(oracle: Oracle, oracle_aws: Aws) -> None:
     oracle.replies["ReceiveMessage"] = b"{}"
-    source = QueueSource(oracle_aws, HandClock(), queue=f"{oracle.url}/1/spotward", region=REGION)
+    source = QueueSource(oracle_aws, HandClock(), queue_address(f"{oracle.url}/1/spotward", REGION))
 
     async def two() -> list[Delivery | None]:
         deliveries = source.deliveries()
@@ -189,7 +189,7 @@ def test_an_empty_queue_says_after_each_poll_that_it_can_be_heard(oracle: Oracle
 
 
 def test_a_queue_that_does_not_exist_is_told_with_the_next_step(aws: Aws) -> None:
-    source = QueueSource(aws, HandClock(), queue="none", region=REGION)
+    source = QueueSource(aws, HandClock(), queue_address("none", REGION))
     with pytest.raises(
         Permanent, match=r"queue none in us-east-1 does not exist .*create it, with an EventBridge rule"
     ):
@@ -197,7 +197,7 @@ def test_a_queue_that_does_not_exist_is_told_with_the_next_step(aws: Aws) -> Non
 
 
 def test_after_an_error_it_can_be_asked_again_and_goes_on(mail: Mail) -> None:
-    source = QueueSource(mail.aws, HandClock(), queue="later", region=REGION, wait_seconds=1)
+    source = QueueSource(mail.aws, HandClock(), queue_address("later", REGION), wait_seconds=1)
     with pytest.raises(OutsideError):
         asyncio.run(first(source))
     url = mail.sqs.create_queue(QueueName="later")["QueueUrl"]
@@ -213,7 +213,7 @@ def test_a_deletion_that_sqs_refuses_is_told_to_the_one_it_concerns(oracle: Orac
     oracle.replies["DeleteMessageBatch"] = json.dumps(
         {"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
     ).encode()
-    source = QueueSource(oracle_aws, HandClock(), queue=f"{oracle.url}/1/spotward", region=REGION)
+    source = QueueSource(oracle_aws, HandClock(), queue_address(f"{oracle.url}/1/spotward", REGION))
 
     async def both() -> list[Any]:
         deliveries = told(source)
@@ -298,6 +298,27 @@ def test_a_queue_s_region_is_what_its_url_or_arn_says_or_else_what_was_given(
 
 
 @pytest.mark.parametrize(
+    ("text", "regions", "found"),
+    [
+        ("spotward", ("us-east-1", "eu-west-1"), ["us-east-1", "eu-west-1"]),
+        ("http://127.0.0.1:5000/1/spotward", ("us-west-2",), ["us-west-2"]),
+        ("https://sqs.eu-west-1.amazonaws.com/1/spotward", ("us-east-1",), ["eu-west-1"]),
+        ("https://sqs.eu-west-1.amazonaws.com/1/spotward", ("us-east-1", "us-east-2"), ["eu-west-1"]),
+        ("arn:aws:sqs:eu-west-1:1:spotward", ("us-east-1", "us-east-2"), ["eu-west-1"]),
+    ],
+)
+def test_a_name_means_a_queue_in_each_region_and_a_url_or_arn_one_queue(
+    text: str, regions: tuple[str, ...], found: list[str]
+) -> None:
+    assert [address.region for address in queue_addresses(text, regions)] == found
+
+
+def test_a_url_that_tells_no_region_is_not_guessed_among_several() -> None:
+    with pytest.raises(ConfigError, match="does not tell its region"):
+        queue_addresses("http://127.0.0.1:5000/1/spotward", ("us-west-2", "us-east-1"))
+
+
+@pytest.mark.parametrize(
     "text", ["spotward", "http://127.0.0.1:5000/1/q", "https://sqs.localhost.localstack.cloud/1/q"]
 )
 def test_a_queue_without_a_region_is_the_user_s_to_correct(text: str) -> None:
@@ -309,7 +330,7 @@ def test_an_arn_and_a_name_lead_to_the_queue(mail: Mail) -> None:
     arn = mail.sqs.get_queue_attributes(QueueUrl=mail.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     for text in (arn, "spotward"):
         mail.put(render(notice(1)))
-        mail.source = QueueSource(mail.aws, HandClock(), queue=text, region=REGION, wait_seconds=1)
+        mail.source = QueueSource(mail.aws, HandClock(), queue_address(text, REGION), wait_seconds=1)
         assert mail.source.name == "queue spotward in us-east-1"
         mail.take(1, then=acknowledge_all)
     assert mail.left == 0

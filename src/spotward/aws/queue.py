@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from spotward.aws.deletions import Deletions
-from spotward.aws.queue_address import QueueAddress, queue_address
+from spotward.aws.queue_address import QueueAddress
 from spotward.aws.session import Aws
 from spotward.aws.translation import reading
 from spotward.engine.ports import Clock, Delivery
@@ -38,13 +38,9 @@ log = structlog.get_logger("spotward.aws")
 class QueueSource:
     """One queue."""
 
-    def __init__(
-        self, aws: Aws, clock: Clock, *, queue: str, region: str | None = None, wait_seconds: int = WAIT_SECONDS
-    ) -> None:
-        """queue: URL, ARN or name. Raises ConfigError when its region is not to be had."""
-        self._aws, self._clock, self._wait_seconds = aws, clock, wait_seconds
-        self._address: QueueAddress = queue_address(queue, region)
-        self._url = self._address.url
+    def __init__(self, aws: Aws, clock: Clock, address: QueueAddress, *, wait_seconds: int = WAIT_SECONDS) -> None:
+        self._aws, self._clock, self._address, self._wait_seconds = aws, clock, address, wait_seconds
+        self._url = address.url
         self._deletions = Deletions(self._delete)
         self._forgetting: set[asyncio.Task[None]] = set()
 

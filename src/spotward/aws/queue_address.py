@@ -1,6 +1,7 @@
 """Where an SQS queue is: what its URL, its ARN or its name tells."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urlsplit
@@ -40,6 +41,15 @@ def queue_address(text: str, region: str | None = None) -> QueueAddress:
     if place is None:
         raise ConfigError(f"queue '{text}' does not tell its region; give --region, or the queue's ARN")
     return QueueAddress(region=place, name=text.rstrip("/").rsplit("/", 1)[-1], url=text if is_url else None)
+
+
+def queue_addresses(text: str, regions: Sequence[str]) -> tuple[QueueAddress, ...]:
+    """The queues that an operator means, of whoever looks after these regions: a name stands for one queue in each; a
+    URL or an ARN says itself where its queue is, or it is in the only region that there is. Raises ConfigError.
+    """
+    if ":" not in text:
+        return tuple(queue_address(text, region) for region in regions)
+    return (queue_address(text, regions[0] if len(regions) == 1 else None),)
 
 
 def _region_of(url: str) -> str | None:

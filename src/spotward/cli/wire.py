@@ -9,6 +9,7 @@ from spotward.aws.observe import Observer
 from spotward.aws.on_demand import load_price_list
 from spotward.aws.prices import LiveMarket
 from spotward.aws.queue import QueueSource
+from spotward.aws.queue_address import queue_addresses
 from spotward.aws.session import Aws
 from spotward.cli.rehearsal import dry_run_guard
 from spotward.config import Config
@@ -96,9 +97,7 @@ class Parts:
         name = self.config.queue
         if name is None:
             return ()
-        # A URL or an ARN says itself where its queue is; a name stands for one queue in each region.
-        regions: Sequence[str | None] = (None,) if ":" in name else self.regions
-        return tuple(QueueSource(self.aws, self.clock, queue=name, region=region) for region in regions)
+        return tuple(QueueSource(self.aws, self.clock, address) for address in queue_addresses(name, self.regions))
 
 
 async def parts(config: Config) -> Parts:

@@ -13,7 +13,7 @@ TRIES = 5
 
 def measures() -> Iterator[Measure]:
     """The commands that need nothing but themselves."""
-    for words in (("--help",), ("version",)):
+    for words in (("--help",), ("--version",)):
         yield Measure(name=f"spotward {' '.join(words)}", figure=_seconds(words), unit="s")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from tests.cli.scenery import CALM, SPEED, Scenery
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Program:
-    """The program without any cloud."""
-    return Program(environment={}, state=tmp_path / "state")
+    """The program without any cloud, in this process."""
+    return Program(environment={}, state=tmp_path / "state", apart=False)
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,9 @@ def scenery(region: Scenery) -> Iterator[Scenery]:
 def spotward(cloud: Emulator, scenery: Scenery, tmp_path: Path) -> Program:
     """The program in that cloud."""
     return Program(environment=cloud.environment(), state=tmp_path / "state", cloud=cloud)
+
+
+@pytest.fixture
+def spotward_here(spotward: Program) -> Program:
+    """The same, in this process."""
+    return replace(spotward, apart=False)

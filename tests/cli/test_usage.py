@@ -1,6 +1,6 @@
 """What a person sees who mistypes something: where, what is wrong, the next step, and an exit code for scripts.
 
-No cloud is needed for any of it: the mistake is told before AWS is asked.
+No cloud is needed for any of it: the mistake is told before AWS is asked. One of them is told by a process of its own.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+from spotward import __version__
 from spotward.cli.exits import Exit
 from spotward.engine.journal_file import APPLICATION_ID, FILE_NAME
 from tests.cli.program import Program
@@ -33,7 +35,8 @@ def test_a_mistake_in_the_configuration_is_told_with_its_place(alone: Program, t
 
 
 def test_a_configuration_that_is_not_there_is_named(alone: Program) -> None:
-    said = alone("plan", "--config", "nowhere.yaml", code=Exit.USAGE).err
+    apart = replace(alone, apart=True)
+    said = apart("plan", "--config", "nowhere.yaml", code=Exit.USAGE).err
     assert "nowhere.yaml: cannot be read" in said
     assert "give the path of a YAML file" in said
 
@@ -78,6 +81,14 @@ def test_an_output_format_or_log_style_that_there_is_not_is_told_with_those_that
     assert "--log is 'xml'; give `text`, `json` or `auto`" in said
 
 
+def test_an_option_or_a_command_that_there_is_not_is_told_with_where_to_look(alone: Program) -> None:
+    said = alone("plan", "--regoin", "us-east-1", code=Exit.USAGE).err
+    assert "No such option: --regoin" in said
+    assert "spotward plan -h" in said
+    assert "No such command 'pln'" in alone("pln", code=Exit.USAGE).err
+    assert alone("--version").out == f"spotward {__version__}\n"
+
+
 def test_without_any_region_it_asks_for_one_instead_of_guessing(alone: Program) -> None:
     said = alone("plan", code=Exit.USAGE).err
     assert "no region is set; give --region" in said
@@ -85,7 +96,7 @@ def test_without_any_region_it_asks_for_one_instead_of_guessing(alone: Program) 
 
 def test_without_credentials_it_says_how_to_give_some(alone: Program) -> None:
     environment = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1"}
-    program = Program(environment=environment, state=alone.state, access_key=False)
+    program = Program(environment=environment, state=alone.state, access_key=False, apart=False)
     said = program("plan", code=Exit.OUTSIDE).err
     assert "no AWS credentials were found" in said
     assert "aws configure" in said

@@ -6,6 +6,8 @@ neither the embedded cloud nor the tables of `plan`.
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,32 +18,65 @@ from rich.markup import escape
 
 from spotward import __version__
 from spotward.cli.exits import Exit
-from spotward.cli.options import AutoSpotting, ConfigFile, Output, Prices, Regions, State, Unpriced
+from spotward.cli.options import (
+    AutoSpotting,
+    ConfigFile,
+    Limit,
+    Log,
+    Output,
+    Prices,
+    Regions,
+    Seed,
+    State,
+    Unpriced,
+)
 from spotward.config import Config, changed, load, schema, settings
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, SpotwardError
 
+LIMIT_SECONDS = 3600.0
+"""`run --once` and `handle` end after an hour at the latest, so that cron need not wait for a stuck one."""
 
-def _finish(code: int | None) -> None:
+HELP_WIDTH_MAX = 100
+"""Help is no wider than this, in columns: longer lines are hard to read."""
+
+
+def _finish(code: int | None, **_options: object) -> None:
     """What a command returns is its exit code."""
     raise typer.Exit(code or Exit.DONE)
 
 
 app = typer.Typer(
     name="spotward",
-    help="Run Auto Scaling groups on EC2 Spot capacity as if it were on-demand.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     result_callback=_finish,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH_MAX},
 )
 config_app = typer.Typer(help="Check a configuration file, or describe one.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
 
-def main() -> None:
-    """The entry point: runs the command and turns errors into words and an exit code."""
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"spotward {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run Auto Scaling groups on EC2 Spot capacity as if it were on-demand."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """The entry point: runs the command and turns errors into words and an exit code. `words`: those of the shell."""
     try:
-        app()
+        app(words, prog_name="spotward")
     except SpotwardError as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]spotward:[/red] {escape(str(error))}")
         sys.exit(Exit.OUTSIDE if isinstance(error, OutsideError) else Exit.USAGE)
@@ -61,10 +96,10 @@ def _config(
 ) -> Config:
     """The file's settings with those of the command line on top."""
     config = load(file)
-    groups = config.groups.__class__(
-        **{name: getattr(config.groups, name) for name in config.groups.__slots__}
-        | ({"allow_unpriced": True} if unpriced else {})
-        | ({"compat_autospotting": True} if autospotting else {})
+    groups = replace(
+        config.groups,
+        allow_unpriced=config.groups.allow_unpriced or bool(unpriced),
+        compat_autospotting=config.groups.compat_autospotting or bool(autospotting),
     )
     return changed(
         config,
@@ -76,7 +111,7 @@ def _config(
     )
 
 
-@app.command()
+@app.command(short_help="Move the groups that opted in onto Spot: for good, or once.")
 def run(
     region: Regions = None,
     once: Annotated[
@@ -84,23 +119,36 @@ def run(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
     queue: Annotated[
-        str | None, typer.Option("--queue", help="SQS queue of EventBridge events: a name in each region, or a URL.")
+        str | None,
+        typer.Option(
+            "--queue", help="SQS queue of EventBridge events: a name in each region, or a URL.", metavar="NAME|URL"
+        ),
     ] = None,
     limit: Annotated[
-        float, typer.Option("--limit", help="With --once: end after so many seconds at the latest.", metavar="SECONDS")
-    ] = 3600.0,
+        float,
+        typer.Option(
+            "--limit",
+            help="With --once: end after so many seconds at the latest.",
+            metavar="SECONDS",
+            show_default="an hour",
+        ),
+    ] = LIMIT_SECONDS,
     port: Annotated[
         int | None,
-        typer.Option("--port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one.", min=0, max=65535),
+        typer.Option(
+            "--port",
+            help="Port of /healthz, /readyz and /metrics; 0 takes a free one.",
+            min=0,
+            max=65535,
+            metavar="PORT",
+        ),
     ] = None,
     config: ConfigFile = None,
     state: State = None,
     on_demand_prices: Prices = None,
     allow_unpriced: Unpriced = None,
     compat_autospotting: AutoSpotting = None,
-    log: Annotated[
-        str, typer.Option("--log", help="`text` for people, `json` for programs; `auto` looks at the terminal.")
-    ] = "auto",
+    log: Log = "auto",
 ) -> int:
     """Move the groups that opted in onto Spot, and keep them whole: for good, or once."""
     from spotward.cli.running import dry, forever, until_quiet
@@ -123,19 +171,19 @@ def run(
     return asyncio.run(forever(settings, log=log))
 
 
-@app.command()
+@app.command(short_help="Act on one EventBridge event.")
 def handle(
-    event: Annotated[str, typer.Argument(help="A file with one EventBridge event, or - for standard input.")],
+    event: Annotated[
+        str, typer.Argument(help="A file with one EventBridge event, or - for standard input.", metavar="FILE|-")
+    ],
     region: Regions = None,
-    limit: Annotated[
-        float, typer.Option("--limit", help="End after so many seconds at the latest.", metavar="SECONDS")
-    ] = 3600.0,
+    limit: Limit = LIMIT_SECONDS,
     config: ConfigFile = None,
     state: State = None,
     on_demand_prices: Prices = None,
     allow_unpriced: Unpriced = None,
     compat_autospotting: AutoSpotting = None,
-    log: Annotated[str, typer.Option("--log", help="`text`, `json` or `auto`.")] = "auto",
+    log: Log = "auto",
 ) -> int:
     """Act on one EventBridge event, until nothing is left to do about it."""
     from spotward.cli.running import handled
@@ -160,7 +208,7 @@ def _text(name: str) -> str:
         raise PayloadError(f"{name} is not UTF-8 text; give a file with one EventBridge event as JSON") from error
 
 
-@app.command()
+@app.command(short_help="Show what `run` would do to each member, and why.")
 def plan(
     region: Regions = None,
     output: Output = "table",
@@ -200,10 +248,12 @@ def _check_output(output: str) -> None:
         raise ConfigError(f"--output is {output!r}; give `table` or `json`")
 
 
-@app.command()
+@app.command(short_help="Tell what was decided about an instance or a group.")
 def explain(
-    subject: Annotated[str, typer.Argument(help="An instance, a group, or the key of a wish.")],
-    limit: Annotated[int, typer.Option("--limit", help="At most so many pages, the newest.", min=1)] = 50,
+    subject: Annotated[str, typer.Argument(help="An instance, a group, or the key of a wish.", metavar="ID")],
+    limit: Annotated[
+        int, typer.Option("--limit", help="So many pages at most: the newest.", min=1, metavar="PAGES")
+    ] = 50,
     config: ConfigFile = None,
     state: State = None,
 ) -> int:
@@ -213,7 +263,7 @@ def explain(
     return asyncio.run(explained(_config(config, state=state), subject, limit=limit))
 
 
-@app.command()
+@app.command(short_help="Show what is under way, what waits, what was done.")
 def status(config: ConfigFile = None, state: State = None) -> int:
     """Show what is under way, what waits, and what was done last."""
     from spotward.cli.running import stated
@@ -221,19 +271,26 @@ def status(config: ConfigFile = None, state: State = None) -> int:
     return asyncio.run(stated(_config(config, state=state)))
 
 
-@app.command()
+@app.command(short_help="Serve AWS's API on this machine: an embedded cloud.")
 def emulate(
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="One seed, one history.")] = 1,
-    speed: Annotated[float, typer.Option("--speed", help="Virtual seconds in a second.", min=0.01)] = 1.0,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option("--port", help="The port; 0 takes a free one.", min=0, max=65535, metavar="PORT"),
+    ] = 0,
+    seed: Seed = 1,
+    speed: Annotated[
+        float, typer.Option("--speed", help="So many seconds of the cloud pass in one of ours.", metavar="NUMBER")
+    ] = 1.0,
     scenario: Annotated[
-        Path | None, typer.Option("--scenario", help="Shocks, as docs/reference/scenario.md tells.", metavar="FILE")
+        Path | None, typer.Option("--scenario", help="A YAML file of what goes wrong, and when.", metavar="FILE")
     ] = None,
     prices: Annotated[
-        Path | None, typer.Option("--prices", help="Replay Spot prices from a CSV file.", metavar="FILE")
+        Path | None, typer.Option("--prices", help="A CSV file of Spot prices as they really were.", metavar="FILE")
     ] = None,
-    throttling: Annotated[bool, typer.Option(help="Throttle calls as AWS does.")] = True,
+    throttling: Annotated[
+        bool, typer.Option(help="Refuse calls that come too fast, as AWS does.", show_default=False)
+    ] = True,
 ) -> int:
     """Serve AWS's API on this machine: an embedded cloud with a moving Spot market."""
     _needs_emulator()
@@ -260,10 +317,10 @@ def _needs_emulator() -> None:
         raise ConfigError("the embedded cloud is an extra of its own: pip install 'spotward[emulate]'")
 
 
-@app.command()
+@app.command(short_help="Watch Spotward at work in the embedded cloud.")
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the embedded cloud and Spotward running.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="One seed, one history.")] = 7,
+    seed: Seed = 7,
 ) -> int:
     """Watch Spotward at work in the embedded cloud: groups move to Spot, and an interruption is survived."""
     _needs_emulator()
@@ -272,11 +329,7 @@ def demo(
     return demonstrated(keep=keep, seed=seed)
 
 
-@app.command()
-def version() -> int:
-    """Print the version."""
-    typer.echo(f"spotward {__version__}")
-    return Exit.DONE
+# ---- the configuration file ------------------------------------------------------------------------------------------
 
 
 @config_app.command("schema")
@@ -288,7 +341,7 @@ def config_schema() -> int:
     return Exit.DONE
 
 
-@config_app.command("settings")
+@config_app.command("settings", short_help="List every setting with its default and its meaning.")
 def config_settings() -> int:
     """List every setting with its default and its meaning, as a Markdown table."""
     lines = [f"| `{each.name}` | `{each.default}` | {each.meaning} |" for each in settings()]
@@ -297,7 +350,7 @@ def config_settings() -> int:
 
 
 @config_app.command("check")
-def config_check(file: Annotated[Path, typer.Argument(help="The file to check.")]) -> int:
+def config_check(file: Annotated[Path, typer.Argument(help="The file to check.", metavar="FILE")]) -> int:
     """Say whether a configuration file is right, and if not, where."""
     load(file)
     typer.echo(f"{file}: right")

@@ -9,7 +9,8 @@ Regions = Annotated[
     list[str] | None,
     typer.Option(
         "--region",
-        help="A region or a glob such as 'eu-*'; may be given several times. None: the region of the environment.",
+        help="A region, or a glob such as 'eu-*'; may be given several times. By default that of the environment.",
+        metavar="REGION",
     ),
 ]
 ConfigFile = Annotated[
@@ -36,4 +37,17 @@ AutoSpotting = Annotated[
         "--compat-autospotting", help="Read AutoSpotting's tags too (`spot-enabled=true`).", show_default=False
     ),
 ]
-Output = Annotated[str, typer.Option("--output", help="`table` for people, `json` for programs.", metavar="FORMAT")]
+Output = Annotated[str, typer.Option("--output", help="`table` for people, `json` for programs.", metavar="table|json")]
+Log = Annotated[
+    str,
+    typer.Option(
+        "--log",
+        help="`text` for people, `json` for programs; `auto` is `text` on a terminal and `json` elsewhere.",
+        metavar="auto|text|json",
+    ),
+]
+Limit = Annotated[
+    float,
+    typer.Option("--limit", help="End after so many seconds at the latest.", metavar="SECONDS", show_default="an hour"),
+]
+Seed = Annotated[int, typer.Option("--seed", help="One seed, one history.", metavar="NUMBER")]

@@ -176,9 +176,9 @@ def serve(settings: EmulatorSettings, *, out: TextIO = sys.stdout) -> None:
     To be called in the main thread. Raises as `Emulator.start` does.
     """
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
     with Emulator(settings) as emulator:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopping.set())
         out.writelines(f"export {name}={value}\n" for name, value in emulator.environment().items())
         out.flush()
         stopping.wait()

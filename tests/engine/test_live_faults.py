@@ -20,6 +20,7 @@ from spotward.model.event import (
     Failed,
     FleetAnswered,
     InstanceGone,
+    Woken,
 )
 from spotward.model.world import World
 from tests.engine.living import MadeHands, MadeSource, a_clock, a_live, until, with_store
@@ -167,6 +168,25 @@ def test_an_answer_that_breaks_our_thinking_is_an_unknown_outcome_and_not_a_wish
         ending = await live.run(quiet_within_seconds=10)
         assert [key for key, _ in ending.waiting] == ["launch 1"]
         assert set(live.world.launches) == {"launch 1"}
+
+    with_store(tmp_path, work)
+
+
+def test_a_group_that_breaks_our_thinking_at_every_event_is_asked_about_again_all_the_same(tmp_path: Path) -> None:
+    def faulty(world: World, event: Event) -> Decision:
+        if isinstance(event, FleetAnswered | Failed):
+            raise ZeroDivisionError
+        return NOTHING
+
+    async def work(store: SqliteStore) -> None:
+        clock = a_clock()
+        core = Core([faulty, wishing(a_launch(), when=(InstanceGone, Woken))])
+        hands = MadeHands(clock)
+        live = a_live(store, clock, hands, core=core, sources=[MadeSource([GONE])])
+        running = asyncio.create_task(live.run())
+        await until(lambda: hands.keys == ["launch 1"] * 2)
+        live.stop()
+        await running
 
     with_store(tmp_path, work)
 

@@ -38,6 +38,9 @@ WRITE_PAUSE_FIRST_SECONDS = 1.0
 WRITE_PAUSE_SECONDS_MAX = 30.0
 """The pause grows no further: a disk that has room again is noticed soon."""
 
+THOUGHTLESS = Core(())
+"""Folds an event in, and decides nothing."""
+
 log = structlog.get_logger()
 
 
@@ -140,9 +143,10 @@ class Turns:
             reason = f"{event.kind}: {type(fault).__name__}: {fault}"
             draft.set_aside.append(SetAside(time=self._clock.now(), source=letter.sender, reason=reason))
             instead = _unknown_outcome(draft.world, event)
-            if instead is not None:
-                self._think_about(draft, letter, instead)
-            return
+            if instead is None:
+                return
+            # Nobody is asked about it: what broke over the answer may break over this too. The wake is enough.
+            event, step = instead, THOUGHTLESS.step(draft.world, instead, page_number=draft.next_page)
         draft.entries.append(Entry(event=event, step=step, woken=letter.woken))
         draft.world = step.world
         draft.next_page += step.page is not None
@@ -236,7 +240,7 @@ def _not_of_tomorrow(world: World, now: float) -> World:
 def _unknown_outcome(world: World, event: Event) -> Failed | None:
     """What stands in for an answer that we could not think about, so that its wish does not stay in flight for ever."""
     key = getattr(event, "key", None)
-    if key is None or isinstance(event, Failed):
+    if key is None:
         return None
     wish = world.wishes.get(key)
     action = wish.action if wish else None

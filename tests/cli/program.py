@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import structlog
 
@@ -150,14 +151,15 @@ def _run_apart(words: Sequence[str], environment: Mapping[str, str], stdin: str 
 
 
 def _run_here(words: Sequence[str], environment: Mapping[str, str], stdin: str | None) -> Ran:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with _surroundings(environment, stdin), redirect_stdout(out), redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as ended:
-            assert isinstance(ended.code, int), ended.code
-            code = ended.code
-    return Ran(code=code, out=out.getvalue(), err=err.getvalue())
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        _surroundings(environment, stdin),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main(words)
+    return Ran(code=int(ended.value.code or 0), out=out.getvalue(), err=err.getvalue())
 
 
 @contextmanager

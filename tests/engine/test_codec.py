@@ -14,16 +14,19 @@ from spotward.engine.codec import (
     UNDERTAKINGS,
     WISHES,
     Codec,
-    kind_of,
     world_text,
     world_value,
 )
 from spotward.model.action import Action
 from spotward.model.cloud import Group, Instance, Pool
+from spotward.model.cluster import Budget, Node, VolumeAttachment
+from spotward.model.cluster_view import ClusterView, NodePods
 from spotward.model.event import Event, InterruptionNoticed, PoolsRecommended, Tick
+from spotward.model.incident import Incident
+from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
-from spotward.model.undertaking import Undertaking
+from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState
 from spotward.model.world import Doom, KnownDetails, Pause, World
 from tests.engine.made import any_of
@@ -48,7 +51,7 @@ def test_a_page_is_read_as_it_was_written(page: Page) -> None:
 
 @given(any_of(Undertaking))
 def test_an_undertaking_is_read_as_it_was_written(undertaking: Undertaking) -> None:
-    codec = UNDERTAKINGS[kind_of(undertaking)]
+    codec = UNDERTAKINGS[undertaking.kind]
     assert codec.value(codec.text(undertaking)) == undertaking
 
 
@@ -76,12 +79,27 @@ WORLDS = st.builds(
     dooms=maps(str, Doom),
     wishes=maps(str, WishState),
     launches=maps(str, WishState),
-    undertakings=maps(str, Undertaking),
+    undertakings=maps(str, Swap),
     undertaken=maps(str, tuple[str, ...]),
     pauses=maps(str, Pause),
     verdicts=maps(str, str),
     observed=maps(str, float),
     touched=maps(str, float),
+    incidents=st.builds(
+        Incidents,
+        by_instance=maps(str, Incident),
+        instance_of=maps(str, str),
+        waiting=maps(str, tuple[str, ...]),
+        voluntary=maps(str, float),
+    ),
+    cluster=st.builds(
+        ClusterView,
+        name=any_of(str),
+        nodes=maps(str, Node),
+        pods=maps(str, NodePods),
+        budgets=maps(str, tuple[Budget, ...]),
+        attachments=maps(str, tuple[VolumeAttachment, ...]),
+    ),
 )
 
 
@@ -89,6 +107,10 @@ WORLDS = st.builds(
 @settings(max_examples=50)
 def test_a_whole_world_is_read_as_it_was_written(world: World) -> None:
     assert world_value(world_text(world)) == world
+
+
+def test_a_world_of_a_version_that_knew_no_nodes_is_read() -> None:
+    assert world_value(b'{"time": 5}') == World(time=5)
 
 
 def test_a_field_that_this_version_does_not_know_is_passed_over() -> None:

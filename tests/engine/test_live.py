@@ -26,6 +26,7 @@ from spotward.model.event import (
     Restarted,
     Woken,
 )
+from spotward.model.undertaking import Swap
 from spotward.model.world import World
 from tests.engine.living import MadeHands, MadeSource, a_clock, a_live, until, with_store
 from tests.engine.made import (
@@ -316,6 +317,7 @@ def test_a_stop_lets_what_is_under_way_finish_writes_it_down_and_begins_nothing(
         ending = await live.run()
         assert ending.why is Why.STOPPED
         (swap,) = await store.undertakings(ended=False)
+        assert isinstance(swap, Swap)
         assert [clone.id for clone in swap.clones] == ["i-new"]
         assert not any(isinstance(action, RetireMember) for action, _ in hands.done)
         await store.lease(WHOLE_JOURNAL, this_process(), 60)

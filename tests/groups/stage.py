@@ -148,7 +148,7 @@ class Stage:
         self.steps.append((event, step))
         if len(self.steps) > STEPS_MAX:
             raise AssertionError(f"goes round in circles: {[kind.kind for kind, _ in self.steps[-12:]]}")
-        self.ended.extend(u for u in step.undertakings if u.ended is not None)
+        self.ended.extend(u for u in step.undertakings if isinstance(u, Swap) and u.ended is not None)
         for wake in step.wakes:
             self._wake(wake.time, wake.subject)
         for asked in step.asked:

@@ -60,12 +60,14 @@ Change = (
 """A deed that has no answer but that it was done."""
 
 
+Seeing = ObserveRegion | ObserveGroup | ObserveInstances | FindInstance
+"""A question that looking at AWS can answer."""
+
+
 class Looker(Protocol):
     """Whoever answers the questions that looking can answer; `observe.Observer` is one."""
 
-    async def observe(
-        self, question: ObserveRegion | ObserveGroup | ObserveInstances | FindInstance, attempt: int
-    ) -> Event: ...
+    async def observe(self, question: Seeing, attempt: int) -> Event: ...
 
 
 class ReadOnlyHands:
@@ -78,8 +80,10 @@ class ReadOnlyHands:
         """The answer to a question. Raises OutsideError, and Permanent `DryRun` for a deed."""
         if isinstance(action, RecommendPools):
             return await self._recommender.recommend(action)
-        if isinstance(action, Deed):
+        if action.mutates:
             raise Permanent(f"dry run: {action.kind} for {action.subject} is left out", code="DryRun")
+        if not isinstance(action, Seeing):
+            raise Permanent(f"AWS cannot {action.kind}; route it to the cluster's hands", code="NotOfAws")
         return await self._observer.observe(action, attempt)
 
 

@@ -43,9 +43,9 @@ async def status(store: Store, console: Console, *, now: float) -> None:
     ended = await store.undertakings(ended=True, limit=10)
     if ended:
         console.print("[bold]done last[/bold]")
-        for swap in ended:
-            when = moment(swap.ended_time or swap.born)
-            console.print(f"  {when}  {escape(swap.group_id)}: {escape(swap.ended or '')}", soft_wrap=True)
+        for each in ended:
+            when = moment(each.ended_time or each.born)
+            console.print(f"  {when}  {escape(each.subject)}: {escape(each.ended or '')}", soft_wrap=True)
 
 
 def _show_swaps(swaps: list[Swap], console: Console, now: float) -> None:

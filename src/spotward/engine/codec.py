@@ -5,17 +5,21 @@ from another. A field that is added with a default reads old text; one that is t
 """
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from dataclasses import Field as DataclassField
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, Field, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import to_json
 from rpds import HashTrieMap
 
 from spotward.model.action import Action
 from spotward.model.cloud import Pool
+from spotward.model.cluster_view import ClusterView
 from spotward.model.event import Event
+from spotward.model.incident import Incident
+from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, Undertaking
@@ -54,43 +58,67 @@ VERDICTS: Codec[str] = Codec(lambda: TypeAdapter(str))
 POOL_KEYS: Codec[tuple[str, Pool]] = Codec(lambda: TypeAdapter(tuple[str, Pool]))
 NAMES: Codec[str] = VERDICTS
 
-SWAP = "swap"
-UNDERTAKINGS: dict[str, Codec[Undertaking]] = {SWAP: Codec(lambda: TypeAdapter(Swap))}
+UNDERTAKINGS: dict[str, Codec[Undertaking]] = {
+    Swap.kind: Codec(lambda: TypeAdapter(Swap)),
+    Incident.kind: Codec(lambda: TypeAdapter(Incident)),
+}
 """Kind → how undertakings of that kind are written."""
-
-
-def kind_of(undertaking: Undertaking) -> str:
-    """The kind under which an undertaking is stored."""
-    match undertaking:
-        case Swap():
-            return SWAP
 
 
 # ---- the whole World -----------------------------------------------------------------------------------------
 
 
+PARTS = (ClusterView, Incidents)
+"""Parts of the World that hold maps of their own."""
+
+
 @cache
-def _image() -> type[BaseModel]:
-    """The World's own fields, each map as a list of its pairs; so a field that the World gains is not forgotten."""
-    hints = get_type_hints(World, localns={HashTrieMap.__name__: dict})
-    shapes: dict[str, Any] = {name: (_pairs(hint), []) for name, hint in hints.items()}
-    shapes["time"] = (float, ...)
-    return create_model("WorldImage", **shapes)
+def _image(shape: type) -> type[BaseModel]:
+    """The fields of a World or of a part of it, each map as a list of its pairs, so that none is forgotten.
+
+    A field that an older text lacks has its default.
+    """
+    hints = get_type_hints(shape, localns={HashTrieMap.__name__: dict})
+    shapes: dict[str, Any] = {f.name: (_shape(hints[f.name]), _default(f)) for f in fields(shape)}
+    return create_model(f"{shape.__name__}Image", __config__=ConfigDict(validate_default=True), **shapes)
 
 
-def _pairs(hint: Any) -> Any:
-    return list[tuple[get_args(hint)]] if get_origin(hint) is dict else hint  # type: ignore[misc] # made at run time
+def _shape(hint: Any) -> Any:
+    if get_origin(hint) is dict:
+        return list[tuple[get_args(hint)]]  # type: ignore[misc] # made at run time
+    return _image(hint) if hint in PARTS else hint
+
+
+def _default(field: DataclassField[Any]) -> Any:
+    made = field.default if field.default_factory is MISSING else field.default_factory()
+    return _plain(made)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, HashTrieMap):
+        return [*value.items()]
+    if type(value) in PARTS:
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _built(shape: type, image: Any) -> Any:
+    hints = get_type_hints(shape, localns={HashTrieMap.__name__: dict})
+    return shape(**{name: _value(hint, getattr(image, name)) for name, hint in hints.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if get_origin(hint) is dict:
+        return HashTrieMap(value)
+    return _built(hint, value) if hint in PARTS else value
 
 
 def world_text(world: World) -> bytes:
     """The whole World as JSON."""
-    plain = ((field.name, getattr(world, field.name)) for field in fields(World))
-    return to_json({name: [*value.items()] if isinstance(value, HashTrieMap) else value for name, value in plain})
+    return to_json({field.name: _plain(getattr(world, field.name)) for field in fields(World)})
 
 
 def world_value(text: bytes) -> World:
     """The World that `world_text` wrote."""
-    image = _image().model_validate_json(text)
-    plain = ((field.name, getattr(image, field.name)) for field in fields(World))
-    maps: dict[str, Any] = {name: HashTrieMap(value) if isinstance(value, list) else value for name, value in plain}
-    return World(**maps)
+    world: World = _built(World, _image(World).model_validate_json(text))
+    return world

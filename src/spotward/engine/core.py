@@ -207,10 +207,14 @@ class _Draft:
         for note in self.notes:
             yield note.subject
         for key, undertaking in self.undertakings.items():
-            yield from (key, undertaking.group_id)
-            if key not in self.before.undertakings or undertaking.ended is not None:
-                yield from (old.id for old in undertaking.olds)
-                yield from (clone.id for clone in undertaking.clones)
+            yield from (key, undertaking.subject)
+            if undertaking.ended is not None or not _was_open(self.before, undertaking):
+                yield from undertaking.about
+
+
+def _was_open(world: World, undertaking: Undertaking) -> bool:
+    incident = world.incidents.get(undertaking.subject)
+    return undertaking.key in world.undertakings or (incident is not None and incident.key == undertaking.key)
 
 
 def _next_multiple(time: float, seconds: float) -> float:

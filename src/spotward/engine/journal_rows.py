@@ -18,7 +18,6 @@ from spotward.engine.codec import (
     VERDICTS,
     WISHES,
     Codec,
-    kind_of,
     world_text,
     world_value,
 )
@@ -109,10 +108,10 @@ class Rows:
         self._set_meta("next_page", page.number + 1)
 
     def _write_undertaking(self, undertaking: Undertaking) -> None:
-        kind = kind_of(undertaking)
+        kind = undertaking.kind
         ended_time = None if undertaking.ended is None else undertaking.ended_time or 0.0
         body = UNDERTAKINGS[kind].text(undertaking).decode()
-        row = (undertaking.key, kind, undertaking.group_id, undertaking.born, ended_time, body)
+        row = (undertaking.key, kind, undertaking.subject, undertaking.born, ended_time, body)
         self._db.execute("REPLACE INTO undertakings VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def _write_change(self, change: Change) -> None:

@@ -191,7 +191,7 @@ class Live:
             all(each.done() for each in self._feeds)
             and self.inbox.open == 0
             and self.crew.idle
-            and not self.world.undertakings
+            and not self.world.open_undertakings
             and not self.alarm.rings_by(self.clock.now() + SOON_SECONDS)
         )
 
@@ -219,7 +219,9 @@ class Live:
         failed = [(key, wish.reason) for key, wish in world.wishes.items() if wish.state == "failed"]
         paused = [(group, pause.reason) for group, pause in world.pauses.items() if pause.until > world.time]
         waiting = tuple(sorted([*failed, *paused]))
-        return Ending(why=why, open_undertakings=tuple(sorted(world.undertakings)), waiting=waiting)
+        return Ending(
+            why=why, open_undertakings=tuple(sorted(each.key for each in world.open_undertakings)), waiting=waiting
+        )
 
     # ---- what comes from inside ------------------------------------------------------------------------------
 

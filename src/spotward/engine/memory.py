@@ -21,6 +21,7 @@ from spotward.model.event import (
     FleetAnswered,
     GroupObserved,
     InterruptionNoticed,
+    NoticeWithdrawn,
     RebalanceAdvised,
     RegionObserved,
     Restarted,
@@ -103,6 +104,8 @@ def touched_by(before: World, event: Event) -> Touched:
     if key is not None:
         touched.wishes.add(key)
     match event:
+        case NoticeWithdrawn():
+            touched.dooms.add(event.instance_id)
         case InterruptionNoticed() | RebalanceAdvised():
             touched.dooms.add(event.instance_id)
             instance = before.instances.get(event.instance_id)
@@ -209,7 +212,7 @@ def _recovered(world: World, pool: PoolMemory) -> bool:
 
 
 def _without_strangers(world: World, *, for_seconds: float = 0.0) -> World:
-    busy = {i for undertaking in world.undertakings.values() for i in (*_olds(undertaking), *_clones(undertaking))}
+    busy = {i for undertaking in world.open_undertakings for i in (undertaking.subject, *undertaking.about)}
     forgotten = [
         key
         for key, doom in world.dooms.items()
@@ -227,14 +230,6 @@ def _without_strangers(world: World, *, for_seconds: float = 0.0) -> World:
         and world.time - instance.launch_time > max(STRANGER_FORGET_SECONDS, for_seconds)
     ]
     return replace(world, instances=_without(world.instances, strangers))
-
-
-def _olds(undertaking: Undertaking) -> Iterable[str]:
-    return (old.id for old in undertaking.olds)
-
-
-def _clones(undertaking: Undertaking) -> Iterable[str]:
-    return (clone.id for clone in undertaking.clones)
 
 
 def _idle_verdicts(world: World) -> list[str]:

@@ -2,6 +2,12 @@
 
 from collections.abc import Iterable
 
+from spotward.engine.node_words import (
+    node_action_words,
+    node_event_words,
+    subjects_of_node_action,
+    subjects_of_node_event,
+)
 from spotward.model.action import (
     Action,
     AttachInstances,
@@ -46,6 +52,7 @@ from spotward.model.event import (
     Tick,
     Woken,
 )
+from spotward.model.node_action import NodeAction
 from spotward.model.units import clock, counted, listed, moment
 
 
@@ -61,7 +68,8 @@ def event_words(event: Event) -> str:
         case InstanceLaunched():
             return f"{event.instance_id} was launched{_in_group(event.group)}"
         case InstanceGone():
-            return f"{event.instance_id} is gone{_from_group(event.group)}"
+            state = f"is {event.state}" if event.state.startswith("stop") else "is gone"
+            return f"{event.instance_id} {state}{_from_group(event.group)}"
         case InterruptionNoticed():
             return f"EC2 will {event.action} {event.instance_id} at {clock(event.deadline)}"
         case RebalanceAdvised():
@@ -72,6 +80,8 @@ def event_words(event: Event) -> str:
             return _observation_words(event)
         case FleetAnswered() | Done() | Failed():
             return _outcome_words(event)
+        case _:
+            return node_event_words(event)
 
 
 def _notice_words(event: Notice) -> str:
@@ -166,6 +176,8 @@ def action_words(action: Action) -> str:
             return f"tag {action.subject} with {listed([f'{name}={value}' for name, value in action.tags])}"
         case UntagGroup():
             return f"remove the tags {listed(action.names)} from {action.subject}"
+        case _:
+            return node_action_words(action)
 
 
 def _question_words(question: Question) -> str:
@@ -205,8 +217,10 @@ def subjects_of_event(event: Event) -> Iterable[str]:
         case FleetAnswered():
             yield from (group_id(event.region, event.group_name), event.key)
             yield from (instance.id for instance in event.instances)
-        case _:
+        case RegionObserved() | GroupObserved() | InstancesObserved() | InstanceFound() | PoolsRecommended():
             yield from _subjects_of_observation(event)
+        case _:
+            yield from subjects_of_node_event(event)
 
 
 def _subjects_of_observation(event: Observation) -> Iterable[str]:
@@ -236,5 +250,7 @@ def subjects_of_action(action: Action) -> Iterable[str]:
             yield from action.instance_ids
         case RetireMember():
             yield action.instance_id
+        case _ if isinstance(action, NodeAction):
+            yield from subjects_of_node_action(action)
         case _:
             return

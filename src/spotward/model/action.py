@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from spotward.model.cloud import LaunchSource, Lifecycle, Pool, group_id
+from spotward.model.node_action import NodeAction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,4 +303,4 @@ Deed = (
     | TagGroup
     | UntagGroup
 )
-Action = Question | Deed
+Action = Question | Deed | NodeAction

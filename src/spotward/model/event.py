@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spotward.model.cloud import Group, GroupDetails, Instance, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.node_event import ClusterObservation, ClusterOutcome, LifecycleHooked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,13 +52,15 @@ class InstanceLaunched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceGone:
-    """An instance is shutting down or terminated."""
+    """An instance is stopping, shutting down, stopped or terminated."""
 
     kind: Literal["instance.gone"] = "instance.gone"
     time: float
     region: str
     instance_id: str
     group: str | None = None
+    state: str = "shutting-down"
+    """stopping, shutting-down, stopped or terminated. Only the last two say that the machine is off."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -309,4 +312,15 @@ News = InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised
 Notice = NoticeWithdrawn | MaintenanceScheduled | MaintenanceEnded | TargetStateChanged
 Observation = RegionObserved | GroupObserved | InstancesObserved | InstanceFound | PoolsRecommended
 Outcome = FleetAnswered | Done | Failed
-Event = Tick | Woken | Restarted | News | Notice | Observation | Outcome
+Event = (
+    Tick
+    | Woken
+    | Restarted
+    | News
+    | Notice
+    | LifecycleHooked
+    | Observation
+    | Outcome
+    | ClusterObservation
+    | ClusterOutcome
+)

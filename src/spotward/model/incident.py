@@ -169,6 +169,8 @@ class Incident:
     boot_id: str = ""
     """Of the machine at the first sight of the node."""
     marks: Marks = Marks()
+    marked: str = ""
+    """How far it was marked: `cordon`, `mark` (all that a node gets that is being emptied), or not at all."""
     marked_time: float | None = None
     """When the node was known to be marked: no new pod comes after that, but one may have been under way."""
     pods: tuple[PodRecord, ...] = ()
@@ -223,6 +225,11 @@ class Incident:
     def forced(self) -> bool:
         """Does the machine go, whatever we do?"""
         return not FORCED.isdisjoint(self.causes)
+
+    @property
+    def advised(self) -> bool:
+        """Does EC2 advise to leave it, and nothing worse?"""
+        return Cause.REBALANCE in self.causes and not self.forced
 
     @property
     def drained(self) -> bool:

@@ -27,6 +27,8 @@ class Incidents:
     """Budget → instances whose pods wait for it."""
     voluntary: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
     """Instances whose nodes are being emptied although nothing forces it → since when."""
+    advised: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
+    """Instances that EC2 advises to leave, and of which it has said nothing worse → since when."""
 
     def __len__(self) -> int:
         return len(self.by_instance)
@@ -56,6 +58,7 @@ class Incidents:
             voluntary=_put(
                 self.voluntary, incident.instance_id, now.begun_time if now is not None and now.voluntary else None
             ),
+            advised=_put(self.advised, incident.instance_id, now.born if now is not None and now.advised else None),
         )
 
     def _nodes_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, str]:

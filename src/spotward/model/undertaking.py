@@ -7,8 +7,10 @@ the last one". That is what makes it safe to be killed anywhere: after a restart
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from spotward.model.cloud import GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.incident import Incident
 
 
 class SwapCause(StrEnum):
@@ -100,6 +102,8 @@ class Errand:
 class Swap:
     """New members for old ones, in one batch."""
 
+    kind: ClassVar[str] = "swap"
+
     key: str
     region: str
     group: str
@@ -147,6 +151,16 @@ class Swap:
         """`region/name`."""
         return group_id(self.region, self.group)
 
+    @property
+    def subject(self) -> str:
+        """Whom it is about: what the journal and the store find it by."""
+        return self.group_id
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Others whom a page about its beginning and its end is about."""
+        return (*(old.id for old in self.olds), *(clone.id for clone in self.clones))
+
     def on_errand(self, verb: Verb) -> tuple[str, ...]:
         """Instances of which that is asked now."""
         return tuple(i for errand in self.errands if errand.verb is verb for i in errand.instance_ids)
@@ -157,5 +171,6 @@ class Swap:
         return self.cause in (SwapCause.INTERRUPTION, SwapCause.REBALANCE)
 
 
-Undertaking = Swap
-"""Later work adds other kinds (an incident of a node, a flow of a rule)."""
+Undertaking = Swap | Incident
+"""Each has a `key`, a `kind`, a `subject` (and others it is `about`), and knows when it was `born` and how it `ended`.
+"""

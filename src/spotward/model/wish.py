@@ -13,6 +13,10 @@ RETRY_PAUSE_FIRST_SECONDS = 2.0
 RETRY_PAUSE_SECONDS_MAX = 600.0
 """A wish that keeps failing is asked again at least this often, so that a mended permission is noticed."""
 
+NODE_RETRY_PAUSE_SECONDS_MAX = 8.0
+"""The same for what is asked about a node: of two minutes none may be slept away. An API server that was away for half
+a minute is asked again within this."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WishState:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from rpds import HashTrieMap
 
-from spotward.model.action import LaunchFleet, UntagGroup
+from spotward.model.action import Deed, LaunchFleet, UntagGroup
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
+from spotward.model.cluster_view import ClusterView
 from spotward.model.effect import GROUP_DEEDS, SETTLING_SECONDS, Moves, changed_by
 from spotward.model.event import (
     Done,
@@ -27,13 +28,31 @@ from spotward.model.event import (
     InstanceFound,
     InstancesObserved,
     InterruptionNoticed,
+    NoticeWithdrawn,
     PoolsRecommended,
     RebalanceAdvised,
     RegionObserved,
 )
+from spotward.model.incident import Incident
+from spotward.model.incidents import Incidents
+from spotward.model.node_action import NodeAction
+from spotward.model.node_event import (
+    AttachmentsSeen,
+    BudgetsSeen,
+    ClusterSilent,
+    NodeMarked,
+    NodesSeen,
+    PodsAnswered,
+    PodsSeen,
+)
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
-from spotward.model.undertaking import Undertaking
-from spotward.model.wish import RETRY_PAUSE_SECONDS_MAX, WishState, retry_pause_seconds
+from spotward.model.undertaking import Swap, Undertaking
+from spotward.model.wish import (
+    NODE_RETRY_PAUSE_SECONDS_MAX,
+    RETRY_PAUSE_SECONDS_MAX,
+    WishState,
+    retry_pause_seconds,
+)
 
 LOOK_SECONDS_MAX = 900.0
 """No look takes longer, for a question is given up by then. So one that seems to have been begun earlier than that
@@ -88,10 +107,13 @@ class World:
     launches: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
     """Key of a launch → the launch as it was asked, until its outcome is known, restarts included. The same attempt is
     repeated to the letter from here, because a client token goes with one request."""
-    undertakings: HashTrieMap[str, Undertaking] = field(default_factory=HashTrieMap)
-    """Key → undertaking, open ones only."""
+    undertakings: HashTrieMap[str, Swap] = field(default_factory=HashTrieMap)
+    """Key → undertaking of a group, open ones only."""
     undertaken: HashTrieMap[GroupId, tuple[str, ...]] = field(default_factory=HashTrieMap)
     """Group → keys of its open undertakings, so that a storm over many groups does not look through all of them."""
+    incidents: Incidents = field(default_factory=Incidents)
+    """Undertakings of nodes, open ones only. Apart from the others, because neither room looks through the other's."""
+    cluster: ClusterView = field(default_factory=ClusterView)
     pauses: HashTrieMap[GroupId, Pause] = field(default_factory=HashTrieMap)
     verdicts: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
     """Subject → why it is left as it is, in words: said once, and again when it changes."""
@@ -111,7 +133,12 @@ class World:
         """The group's members that we know as instances."""
         return (self.instances[m.instance_id] for m in group.members if m.instance_id in self.instances)
 
-    def undertakings_of(self, subject: GroupId) -> tuple[Undertaking, ...]:
+    @property
+    def open_undertakings(self) -> tuple[Undertaking, ...]:
+        """All that was begun and must be finished."""
+        return (*self.undertakings.values(), *self.incidents.by_instance.values())
+
+    def undertakings_of(self, subject: GroupId) -> tuple[Swap, ...]:
         """The open undertakings of a group, ordered by key: a map's own order differs from process to process."""
         return tuple(self.undertakings[key] for key in self.undertaken.get(subject, ()))
 
@@ -123,10 +150,19 @@ class World:
 
     def with_undertaking(self, undertaking: Undertaking) -> World:
         """An undertaking as it stands now; one that ended is kept by the store alone."""
-        key, subject = undertaking.key, undertaking.group_id
+        if isinstance(undertaking, Incident):
+            return self._with_incident(undertaking)
+        return self._with_swap(undertaking)
+
+    def _with_incident(self, incident: Incident) -> World:
+        cluster = self.cluster if incident.ended is None else self.cluster.without_pods(incident.node)
+        return replace(self, incidents=self.incidents.with_incident(incident), cluster=cluster)
+
+    def _with_swap(self, swap: Swap) -> World:
+        key, subject = swap.key, swap.group_id
         others = [other for other in self.undertaken.get(subject, ()) if other != key]
-        if undertaking.ended is None:
-            undertakings, keys = self.undertakings.insert(key, undertaking), sorted([*others, key])
+        if swap.ended is None:
+            undertakings, keys = self.undertakings.insert(key, swap), sorted([*others, key])
         else:
             undertakings, keys = self.undertakings.discard(key), others
         undertaken = self.undertaken.insert(subject, tuple(keys)) if keys else self.undertaken.discard(subject)
@@ -180,6 +216,8 @@ class World:
                 return world._after_interruption(event)
             case RebalanceAdvised():
                 return world._after_advice(event)
+            case NoticeWithdrawn():
+                return world._after_withdrawal(event)
             case FleetAnswered():
                 return world._after_fleet(event)._answered(event.key)
             case Done():
@@ -187,7 +225,18 @@ class World:
             case Failed():
                 return world._after_failure(event)
             case _:
-                return world
+                return world._after_cluster(event)
+
+    def _after_cluster(self, event: Event) -> World:
+        match event:
+            case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | ClusterSilent():
+                return replace(self, cluster=self.cluster.after(event))
+            case PodsSeen():
+                return replace(self, cluster=self.cluster.after(event))._answered(event.key)
+            case NodeMarked() | PodsAnswered():
+                return self._answered(event.key)
+            case _:
+                return self
 
     def _answered(self, key: str) -> World:
         return replace(self, wishes=self.wishes.discard(key))
@@ -319,6 +368,12 @@ class World:
             return self
         return self._doomed(event.instance_id, Doom(time=event.time, deadline=None), "EC2 advised to move off it")
 
+    def _after_withdrawal(self, event: NoticeWithdrawn) -> World:
+        known = self.dooms.get(event.instance_id)
+        if known is None or (known.deadline is None) != (event.notice == "rebalance"):
+            return self
+        return replace(self, dooms=self.dooms.discard(event.instance_id))
+
     def _doomed(self, instance_id: str, doom: Doom, reason: str) -> World:
         """What EC2 says of one Spot instance it says of its pool as well."""
         world = replace(self, dooms=self.dooms.insert(instance_id, doom))
@@ -339,7 +394,10 @@ class World:
         known = self.wishes.get(event.key)
         attempt = known.attempt if known else event.attempt
         failures = known.failures + 1 if known else 1
-        pause = min(max(event.retry_after_seconds, retry_pause_seconds(failures)), RETRY_PAUSE_SECONDS_MAX)
+        longest = RETRY_PAUSE_SECONDS_MAX
+        if known is not None and isinstance(known.action, NodeAction):
+            longest = NODE_RETRY_PAUSE_SECONDS_MAX
+        pause = min(max(event.retry_after_seconds, retry_pause_seconds(failures)), longest)
         state = WishState(
             attempt=attempt,
             state="failed",
@@ -352,7 +410,7 @@ class World:
         world = self
         if not event.transient and not event.outcome_unknown:
             world = replace(world, launches=self.launches.discard(event.key))
-        if known is not None and known.action is not None and known.action.mutates:
+        if known is not None and isinstance(known.action, Deed):
             touched = self.touched.insert(known.action.subject, event.time)
             world = replace(world, touched=touched)
             group = world.groups.get(known.action.subject)

@@ -1,0 +1,190 @@
+"""When nothing is left to be done: what was set is taken back, or the machine is gone and what it left is cleared up.
+
+Signals end in several ways: EC2 takes its word back, the maintenance is over, the advice came to nothing for hours, the
+machine was started again (its boot id tells). When none holds any more, the node gets back exactly what we took.
+
+The out-of-service taint deletes pods by force and detaches volumes at once. On a machine that still runs this corrupts
+data, so it is set only when EC2 has said that the machine is stopped or terminated.
+"""
+
+from dataclasses import replace
+
+from spotward.model.action import FindInstance
+from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Node
+from spotward.model.incident import Cause, Incident, Replacement, Signal
+from spotward.model.node_action import DeleteNode, MarkOutOfService, UncordonNode, UnmarkOutOfService
+from spotward.model.units import span
+from spotward.nodes.keys import Errand, key_of
+from spotward.nodes.scene import Scene, Steps
+from spotward.nodes.successor import swap_of
+
+REBOOTED = frozenset({Cause.MAINTENANCE, Cause.SHUTDOWN})
+"""Causes that a new boot ends."""
+
+STOPPING_ACTIONS = ("stop", "hibernate")
+"""After these an interrupted machine may come back."""
+
+LOOKS_PER_WAIT = 4
+"""The longer a machine outlives its deadline, the less often EC2 is asked about it: after each quarter of the time."""
+
+
+# ---- signals that end by themselves --------------------------------------------------------------------------------
+
+
+def expire(steps: Steps, scene: Scene) -> Steps:
+    """Signals that hold no more."""
+    incident = steps.incident
+    node = scene.node(incident)
+    signals = tuple(_after(signal, incident, node, scene) for signal in incident.signals)
+    if signals != incident.signals:
+        steps = steps.at(replace(incident, signals=signals))
+    return steps.waking(_next_expiry(steps.incident, scene))
+
+
+def _after(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> Signal:
+    why = _why_over(signal, incident, node, scene) if signal.over is None else None
+    return replace(signal, over=why) if why is not None else signal
+
+
+def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> str | None:
+    if _booted_anew(signal, incident, node):
+        return "the machine was started again"
+    if signal.cause is Cause.SWAP and incident.off_time is None and swap_of(scene.world, incident.instance_id) is None:
+        return "its replacement was given up"
+    if signal.cause is Cause.ARRIVAL:
+        return None if any(duty.launching and duty.over is None for duty in incident.hooks) else "its hook is over"
+    if incident.off_time is not None or scene.now < _expiry(signal, incident, scene):
+        return None
+    if signal.deadline is None:
+        return f"nothing followed for {span(scene.policy.rebalance_keep_seconds)}"
+    return "its time passed long ago and the machine is well" if node is not None and node.ready else None
+
+
+def _booted_anew(signal: Signal, incident: Incident, node: Node | None) -> bool:
+    if node is None or not node.ready or not incident.boot_id or node.boot_id in {"", incident.boot_id}:
+        return False
+    stops = signal.cause is Cause.INTERRUPTION and signal.text in STOPPING_ACTIONS
+    return signal.cause in REBOOTED or stops
+
+
+def _expiry(signal: Signal, incident: Incident, scene: Scene) -> float:
+    if signal.cause is Cause.REBALANCE:
+        keeps = incident.replacement is Replacement.READY
+        return float("inf") if keeps else signal.time + scene.policy.rebalance_keep_seconds
+    return float("inf") if signal.deadline is None else signal.deadline + scene.policy.forget_seconds
+
+
+def _next_expiry(incident: Incident, scene: Scene) -> float:
+    moments = (_expiry(signal, incident, scene) for signal in incident.held)
+    return min((moment for moment in moments if moment > scene.now), default=float("inf"))
+
+
+# ---- taking back ---------------------------------------------------------------------------------------------------
+
+
+def take_back(steps: Steps, scene: Scene) -> Steps:
+    """When no signal holds any more, the node gets back what we took, and nothing else."""
+    incident = steps.incident
+    node = scene.node(incident)
+    if incident.held or incident.off_time is not None or node is None:
+        return steps
+    if incident.out_of_service or _is_marked_by_us(incident, node):
+        steps = steps.wishing(_in_service(incident), "the machine is on again")
+    if not incident.marks:
+        return steps
+    return steps.wishing(_uncordon(incident), _why_back(incident))
+
+
+def _is_marked_by_us(incident: Incident, node: Node) -> bool:
+    return incident.out_of_service and node.has_taint(OUT_OF_SERVICE_TAINT)
+
+
+def _why_back(incident: Incident) -> str:
+    return "; ".join(dict.fromkeys(signal.over for signal in incident.signals if signal.over is not None))
+
+
+def _uncordon(incident: Incident) -> UncordonNode:
+    return UncordonNode(
+        instance_id=incident.instance_id,
+        key=key_of(incident, Errand.UNCORDON),
+        node=incident.node,
+        uid=incident.node_uid,
+        uncordon=incident.marks.cordoned,
+        taints=incident.marks.taints,
+        labels=incident.marks.labels,
+    )
+
+
+def _in_service(incident: Incident) -> UnmarkOutOfService:
+    return UnmarkOutOfService(
+        instance_id=incident.instance_id,
+        key=key_of(incident, Errand.IN_SERVICE),
+        node=incident.node,
+        uid=incident.node_uid,
+    )
+
+
+# ---- the machine is off --------------------------------------------------------------------------------------------
+
+
+def confirm_off(steps: Steps, scene: Scene) -> Steps:
+    """After the deadline EC2 is asked whether the machine is off, until it says so."""
+    incident = steps.incident
+    deadline = incident.deadline
+    if deadline is None or incident.off_time is not None or scene.node(incident) is None:
+        return steps
+    look = max(incident.look_time, deadline)
+    if scene.now < look:
+        return steps.waking(look)
+    pause = max(scene.policy.off_look_seconds, (scene.now - deadline) / LOOKS_PER_WAIT)
+    question = FindInstance(region=incident.region, instance_id=incident.instance_id)
+    steps = steps.at(replace(incident, look_time=scene.now + pause))
+    return steps.wishing(question, "its time is over; is the machine off?").waking(scene.now + pause)
+
+
+def clear_up(steps: Steps, scene: Scene) -> Steps:
+    """What a machine that is off left behind: pods that wait for their grace, volumes, and at last the node itself."""
+    incident = steps.incident
+    node = scene.node(incident)
+    if incident.off_time is None or node is None:
+        return steps
+    return _node_deleted(_out_of_service(steps, scene, node), scene, node, incident.off_time)
+
+
+def _out_of_service(steps: Steps, scene: Scene, node: Node) -> Steps:
+    incident = steps.incident
+    if not scene.policy.out_of_service or incident.out_of_service or node.has_taint(OUT_OF_SERVICE_TAINT):
+        return steps
+    if not left_behind(incident, scene):
+        return steps
+    deed = MarkOutOfService(
+        instance_id=incident.instance_id,
+        key=key_of(incident, Errand.OUT_OF_SERVICE),
+        node=incident.node,
+        uid=incident.node_uid,
+    )
+    return steps.wishing(deed, f"EC2 says that the machine is {incident.off_state}, and pods or volumes hang on it")
+
+
+def left_behind(incident: Incident, scene: Scene) -> bool:
+    """Do pods that come up elsewhere, or volumes, still hang on the node?"""
+    pods = scene.pods(incident)
+    seen = pods.pods.values() if pods is not None else ()
+    hanging = any(not (pod.mirror or pod.finished or pod.from_daemon_set) for pod in seen)
+    return hanging or bool(scene.world.cluster.attachments.get(incident.node))
+
+
+def _node_deleted(steps: Steps, scene: Scene, node: Node, off_time: float) -> Steps:
+    incident = steps.incident
+    if incident.off_state != "terminated" or node.deletion_time is not None:
+        return steps
+    due = off_time + scene.policy.delete_node_seconds
+    if scene.now < due:
+        return steps.waking(due)
+    deed = DeleteNode(
+        instance_id=incident.instance_id,
+        key=key_of(incident, Errand.DELETE_NODE),
+        node=incident.node,
+        uid=incident.node_uid,
+    )
+    return steps.wishing(deed, f"its machine is terminated since {span(scene.now - off_time)}")

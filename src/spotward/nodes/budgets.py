@@ -1,0 +1,62 @@
+"""Disruption budgets that will never let a pod go, however long it waits, and why, in words.
+
+A budget says how many of its pods may be missing. Some can never open while the node is there: those that allow none to
+be missing, those that need as many as there are (one replica with `minAvailable: 1`), and two over one pod, where the
+API server refuses every eviction. When all replicas stand on nodes that go, a budget does open, but only as fast as
+replicas come up elsewhere. Knowing that saves asking in vain, and tells the owner what to change.
+"""
+
+from collections.abc import Sequence
+
+from spotward.model.cluster import Budget, Pod
+from spotward.model.incident import Fate
+from spotward.model.units import listed
+from spotward.nodes.scene import Scene
+
+NONE_MISSING = frozenset({"0", "0%"})
+
+
+def why_never(pod: Pod, budgets: Sequence[Budget]) -> str | None:
+    """Why no eviction of the pod will be accepted as things are; None if one may be."""
+    if pod.passes_budgets:
+        return None
+    if len(budgets) > 1:
+        return (
+            f"{len(budgets)} budgets cover it ({listed(b.id for b in budgets)}): the API server refuses every eviction"
+        )
+    for budget in budgets:
+        if budget.lets_go(pod):
+            return None
+        if budget.max_unavailable in NONE_MISSING:
+            return f"its budget {budget.id} allows none to be missing (maxUnavailable {budget.max_unavailable})"
+        if budget.observed and 0 < budget.expected_pods <= budget.desired_healthy:
+            count = "its only replica" if budget.expected_pods == 1 else f"all {budget.expected_pods} replicas"
+            return f"its budget {budget.id} needs {count}"
+    return None
+
+
+def why_held(pod: Pod, budgets: Sequence[Budget], scene: Scene) -> str:
+    """Why it is held back now, in words."""
+    return "; ".join(_held_by(budget, scene) for budget in budgets) or f"{pod.id} may not go now"
+
+
+def _held_by(budget: Budget, scene: Scene) -> str:
+    if not budget.observed:
+        return f"its budget {budget.id} is not worked out yet"
+    words = f"its budget {budget.id} needs {budget.desired_healthy} healthy and has {budget.current_healthy}"
+    going = _going(budget, scene)
+    if 0 < budget.expected_pods <= going:
+        return f"{words}; all {budget.expected_pods} of its pods are on nodes that go"
+    return words
+
+
+def _going(budget: Budget, scene: Scene) -> int:
+    """How many of its pods are on nodes that are being emptied and wait for it."""
+    incidents = (scene.world.incidents.get(i) for i in scene.world.incidents.waiting.get(budget.id, ()))
+    waiting = (Fate.BLOCKED, Fate.WAITING, Fate.ASKED)
+    return sum(
+        budget.id in record.budgets and record.fate in waiting
+        for incident in incidents
+        if incident is not None
+        for record in incident.pods
+    )

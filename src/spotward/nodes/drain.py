@@ -1,0 +1,187 @@
+"""Emptying a node: its pods as they stand, tier by tier, and what is asked of the API server about them.
+
+The pods are watched, not listed once: one that was on its way to the node when it was cordoned is met like any other.
+No pod is asked twice at once, because all that is asked about one node goes out under one key at a time.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from spotward.model.cluster import Pod
+from spotward.model.cluster_view import NodePods
+from spotward.model.incident import Fate, Incident, PodRecord
+from spotward.model.node_action import DeletePods, EvictPods, PodOrder, WatchPods
+from spotward.nodes.keys import Errand, key_of
+from spotward.nodes.ladder import Move, Rung, move
+from spotward.nodes.scene import Scene, Steps
+from spotward.nodes.tiers import order, tier, why_left
+
+POD_ERRANDS = (Errand.EVICT, Errand.DELETE, Errand.SHORTEN)
+
+
+def watch(steps: Steps, scene: Scene) -> Steps:
+    """Pods are of interest as soon as the node may have to be emptied."""
+    incident = steps.incident
+    if incident.begun_time is None or scene.node(incident) is None or scene.pods(incident) is not None:
+        return steps
+    question = WatchPods(instance_id=incident.instance_id, key=key_of(incident, Errand.WATCH), node=incident.node)
+    return steps.wishing(question, "which pods are on it?")
+
+
+def empty_pods(steps: Steps, scene: Scene) -> Steps:
+    """Look at each pod, and ask what is to be asked now."""
+    pods = scene.pods(steps.incident)
+    if steps.incident.begun_time is None or pods is None:
+        return steps
+    steps = steps.at(reconciled(steps.incident, pods, scene))
+    if steps.incident.off_time is not None:
+        return steps
+    return _asked(steps, _moves(steps.incident, pods, scene), scene)
+
+
+# ---- the pods as they stand ----------------------------------------------------------------------------------------
+
+
+def reconciled(incident: Incident, pods: NodePods, scene: Scene) -> Incident:
+    """The records of all pods that are or were on the node, by what is seen of them now."""
+    known = {record.uid for record in incident.pods}
+    fresh = sorted((pod for uid, pod in pods.pods.items() if uid not in known), key=order)
+    records = [*incident.pods, *(_new(pod, pods, scene) for pod in fresh)]
+    busy = any(scene.in_flight(key_of(incident, errand)) for errand in POD_ERRANDS)
+    after = tuple(_seen(record, pods.pods.get(record.uid), incident, scene, busy=busy) for record in records)
+    return incident if after == incident.pods else replace(incident, pods=after)
+
+
+def _new(pod: Pod, pods: NodePods, scene: Scene) -> PodRecord:
+    return PodRecord(
+        uid=pod.uid,
+        namespace=pod.namespace,
+        name=pod.name,
+        since=scene.now,
+        grace_seconds=pod.grace_seconds,
+        volumes=pods.volumes_of(pod),
+    )
+
+
+def _seen(record: PodRecord, pod: Pod | None, incident: Incident, scene: Scene, *, busy: bool) -> PodRecord:
+    if pod is None:
+        return _came_to(record, Fate.GONE, scene) if record.open else record
+    left = why_left(pod, incident, scene.policy)
+    if left is not None and not pod.leaving:
+        return replace(_came_to(record, Fate.LEFT, scene), reason=left)
+    if incident.off_time is not None:
+        return _came_to(record, Fate.KILLED, scene) if record.open else record
+    if pod.leaving:
+        return _came_to(record, Fate.LEAVING, scene)
+    if record.fate is Fate.ASKED and busy:
+        return record
+    if record.fate in (Fate.WAITING, Fate.BLOCKED):
+        return record
+    return _came_to(record, Fate.WAITING, scene)  # asked without an answer, or it is not left alone any more
+
+
+def _came_to(record: PodRecord, fate: Fate, scene: Scene) -> PodRecord:
+    return record if record.fate is fate else replace(record, fate=fate, since=scene.now)
+
+
+# ---- what is asked -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Planned:
+    record: PodRecord
+    pod: Pod
+    move: Move
+
+
+def _moves(incident: Incident, pods: NodePods, scene: Scene) -> list[_Planned]:
+    """What is to be done about each pod, in the order in which they go."""
+    here = [(record, pods.pods[record.uid]) for record in incident.pods if record.open and record.uid in pods.pods]
+    turn = min((tier(pod, scene.policy) for _, pod in here), default=0)
+    planned = [
+        _Planned(
+            record=record,
+            pod=pod,
+            move=move(record, pod, incident, scene, its_turn=tier(pod, scene.policy) <= turn),
+        )
+        for record, pod in here
+        if record.fate is not Fate.ASKED
+    ]
+    return sorted(planned, key=lambda each: (tier(each.pod, scene.policy), order(each.pod)))
+
+
+def _asked(steps: Steps, planned: Iterable[_Planned], scene: Scene) -> Steps:
+    asks: dict[Rung, list[_Planned]] = {Rung.EVICT: [], Rung.DELETE: [], Rung.SHORTEN: []}
+    for each in planned:
+        if each.move.rung is Rung.WAIT:
+            steps = _waiting(steps, each)
+        else:
+            asks[each.move.rung].append(each)
+    for rung, those in asks.items():
+        steps = _ask(steps, rung, those, scene)
+    return steps
+
+
+def _waiting(steps: Steps, each: _Planned) -> Steps:
+    record, waits = each.record, each.move
+    steps = steps.waking(waits.until)
+    held = bool(waits.budgets) or record.fate is Fate.BLOCKED
+    if record.fate is Fate.LEAVING or not (held or waits.reason != record.reason):
+        return steps
+    after = replace(record, reason=waits.reason, budgets=waits.budgets)
+    if held and record.fate is not Fate.BLOCKED:
+        retry = 0.0 if math.isinf(waits.until) else waits.until
+        after = replace(after, fate=Fate.BLOCKED, retry_time=retry)
+    return steps.at(steps.incident.with_pod(after))
+
+
+_ERRANDS = {Rung.EVICT: Errand.EVICT, Rung.DELETE: Errand.DELETE, Rung.SHORTEN: Errand.SHORTEN}
+
+
+def _ask(steps: Steps, rung: Rung, those: list[_Planned], scene: Scene) -> Steps:
+    """Ask for as many as one call takes; the rest follows when it is answered."""
+    key = key_of(steps.incident, _ERRANDS[rung])
+    those = those[: scene.policy.pods_at_once_max]
+    if not those or scene.in_flight(key):
+        return steps
+    pause = scene.world.wishes.get(key)
+    if pause is not None and pause.retry_time > scene.now:
+        return steps.waking(pause.retry_time)
+    for each in those:
+        steps = steps.at(steps.incident.with_pod(_as_asked(each, rung, scene)))
+    return steps.wishing(_action(steps.incident, rung, key, those), _why(rung, those))
+
+
+def _as_asked(each: _Planned, rung: Rung, scene: Scene) -> PodRecord:
+    record, grace = each.record, each.move.grace_seconds
+    if rung is Rung.SHORTEN:
+        begun = (each.pod.deletion_time or scene.now) - (each.pod.deletion_grace_seconds or 0.0)
+        return replace(record, given_seconds=max(0.0, scene.now - begun) + (grace or 0), reason=each.move.reason)
+    covering = tuple(budget.id for budget in scene.world.cluster.budgets_of(each.pod))
+    return replace(
+        record,
+        fate=Fate.ASKED,
+        since=scene.now,
+        reason=each.move.reason,
+        budgets=covering,
+        asked_time=record.asked_time if record.asked_time is not None else scene.now,
+        given_seconds=float(grace) if grace is not None else None,
+    )
+
+
+def _action(incident: Incident, rung: Rung, key: str, those: list[_Planned]) -> EvictPods | DeletePods:
+    orders = tuple(
+        PodOrder(namespace=p.pod.namespace, name=p.pod.name, uid=p.pod.uid, grace_seconds=p.move.grace_seconds)
+        for p in those
+    )
+    if rung is Rung.EVICT:
+        return EvictPods(instance_id=incident.instance_id, key=key, node=incident.node, pods=orders)
+    return DeletePods(instance_id=incident.instance_id, key=key, node=incident.node, pods=orders)
+
+
+def _why(rung: Rung, those: list[_Planned]) -> str:
+    if rung is Rung.EVICT and all(each.move.grace_seconds is None for each in those):
+        return "its node goes"
+    reasons = dict.fromkeys(f"{each.pod.id}: {each.move.reason}" for each in those)
+    return "; ".join(list(reasons)[:3]) + ("; and more" if len(reasons) > 3 else "")

@@ -1,0 +1,93 @@
+"""How an incident comes to its end, and who is told at its beginning and its end."""
+
+from dataclasses import replace
+
+from spotward.model.incident import Cause, Incident
+from spotward.model.units import listed
+from spotward.nodes.hooks import lost_one_of_ours, open_duties
+from spotward.nodes.keys import Errand, key_of
+from spotward.nodes.report import begun_tidings, ended_tidings, ending, notification
+from spotward.nodes.scene import Scene, Steps
+
+TELLING_FAILURES_MAX = 3
+"""After so many failures nobody is told."""
+
+
+def told(steps: Steps, scene: Scene) -> Steps:
+    """Tell the cluster and the people: at the beginning, and when nothing more can be done."""
+    incident = steps.incident
+    if not incident.node or incident.causes == {Cause.ARRIVAL}:
+        return steps
+    policy = scene.policy
+    if policy.tell_cluster and _untold(incident, Errand.TELL_BEGIN, scene) and incident.held:
+        steps = steps.wishing(begun_tidings(incident, scene), "its owners should know")
+    if policy.notify and _untold(incident, Errand.NOTIFY_BEGIN, scene) and incident.begun_time is not None:
+        steps = steps.wishing(notification(incident, scene, Errand.NOTIFY_BEGIN), "its owners should know")
+    if not _is_done(incident, scene):
+        return steps
+    if policy.tell_cluster and _untold(incident, Errand.TELL_END, scene):
+        steps = steps.wishing(ended_tidings(incident), "its owners should know what became of the pods")
+    if policy.notify and _untold(incident, Errand.NOTIFY_END, scene):
+        wish = notification(incident, scene, Errand.NOTIFY_END)
+        steps = steps.wishing(wish, "its owners should know what became of the pods")
+    return steps
+
+
+def _untold(incident: Incident, errand: Errand, scene: Scene) -> bool:
+    told = errand.value in incident.told
+    return not told and scene.failures(key_of(incident, errand)) < TELLING_FAILURES_MAX
+
+
+def _is_done(incident: Incident, scene: Scene) -> bool:
+    """Was it emptied, as far as that goes, or is it gone?"""
+    if incident.begun_time is None and not incident.drained:
+        return False
+    return incident.drained or incident.off_time is not None or scene.node(incident) is None
+
+
+def ended(steps: Steps, scene: Scene) -> Steps:
+    """The end, once there is nothing left to do or to undo, and everyone knows."""
+    incident = steps.incident
+    why = _why_over(incident, scene)
+    if why is None or not _everyone_knows(incident, scene):
+        return steps
+    return steps.at(replace(incident, ended=why, ended_time=scene.now))
+
+
+def _everyone_knows(incident: Incident, scene: Scene) -> bool:
+    if not incident.node or not _is_done(incident, scene):
+        return True
+    policy = scene.policy
+    wanted = [Errand.TELL_END] * policy.tell_cluster + [Errand.NOTIFY_END] * policy.notify
+    return not any(_untold(incident, errand, scene) for errand in wanted)
+
+
+def _why_over(incident: Incident, scene: Scene) -> str | None:
+    waiting = any(open_duties(incident))
+    if not incident.node:
+        return _why_none_of_ours(incident, scene) if scene.world.cluster.seen else None
+    if scene.node(incident) is None:
+        return ending(incident) if scene.world.cluster.seen and not waiting else None
+    if incident.held or incident.marks or incident.out_of_service or incident.off_time is not None:
+        return None
+    over = listed(dict.fromkeys(s.over for s in incident.signals if s.over is not None), most=2)
+    return f"{incident.node} stays: {over}"
+
+
+def _why_none_of_ours(incident: Incident, scene: Scene) -> str | None:
+    """Strangers' news are let go; the hook of one that is tagged as ours is completed first."""
+    waiting = [duty for duty in open_duties(incident) if not duty.launching]
+    known = incident.instance_id in scene.world.instances or incident.off_time is not None
+    if any(open_duties(incident)) and not known:
+        return None
+    if any(duty.launching for duty in open_duties(incident)):
+        return None if _is_ours_by_tag(incident, scene) else f"{incident.instance_id} is no node of this cluster"
+    if waiting and lost_one_of_ours(incident, scene):
+        return None
+    return f"{incident.instance_id} is no node of this cluster"
+
+
+def _is_ours_by_tag(incident: Incident, scene: Scene) -> bool:
+    """A node that is only coming: it may join any moment, until the hook's own timeout ends the waiting."""
+    instance = scene.world.instances.get(incident.instance_id)
+    return instance is not None and instance.cluster == scene.policy.cluster

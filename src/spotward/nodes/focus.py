@@ -1,0 +1,107 @@
+"""Where an event says to look: the instances whose incidents a decision must be made about again."""
+
+from collections.abc import Iterable
+
+from spotward.model.event import (
+    Done,
+    Event,
+    Failed,
+    FleetAnswered,
+    GroupObserved,
+    InstanceFound,
+    InstanceGone,
+    InstanceLaunched,
+    InstancesObserved,
+    InterruptionNoticed,
+    MaintenanceEnded,
+    MaintenanceScheduled,
+    NoticeWithdrawn,
+    RebalanceAdvised,
+    Restarted,
+    TargetStateChanged,
+    Woken,
+)
+from spotward.model.incidents import urgency
+from spotward.model.node_event import (
+    AttachmentsSeen,
+    BudgetsSeen,
+    LifecycleHooked,
+    NodeMarked,
+    NodesSeen,
+    PodsAnswered,
+    PodsSeen,
+)
+from spotward.model.world import World
+
+NEWS = (
+    InstanceLaunched,
+    InstanceGone,
+    InstanceFound,
+    InterruptionNoticed,
+    RebalanceAdvised,
+    NoticeWithdrawn,
+    MaintenanceScheduled,
+    MaintenanceEnded,
+    TargetStateChanged,
+    LifecycleHooked,
+)
+"""Events about one instance, from outside the cluster."""
+
+
+def focus(world: World, event: Event) -> tuple[str, ...]:
+    """Ids of instances, each once, whose incident (if one is open) must be thought about, the most urgent first."""
+    incidents = [incident for i in concerned(world, event) if (incident := world.incidents.get(i)) is not None]
+    return tuple(incident.instance_id for incident in sorted(incidents, key=urgency))
+
+
+def concerned(world: World, event: Event) -> tuple[str, ...]:
+    """Ids of all instances that the event has to do with, each once, whether they have an incident or not."""
+    return tuple(dict.fromkeys(_named(world, event)))
+
+
+def _named(world: World, event: Event) -> Iterable[str]:
+    match event:
+        case Restarted():
+            return world.incidents.by_instance.keys()
+        case PodsSeen() | NodeMarked() | PodsAnswered():
+            return (event.instance_id,)
+        case Done() | Failed() | Woken():
+            return (event.subject, *replaced_in(world, event.subject))
+        case GroupObserved() | InstancesObserved():
+            return replaced_in(world, event.group_id)
+        case FleetAnswered():
+            return replaced_in(world, f"{event.region}/{event.group_name}")
+        case _ if isinstance(event, NEWS):
+            return (event.instance_id, *_with_it(world, event.instance_id))
+        case _:
+            return _in_cluster(world, event)
+
+
+def _in_cluster(world: World, event: Event) -> Iterable[str]:
+    match event:
+        case NodesSeen(whole=True) | BudgetsSeen(whole=True) | AttachmentsSeen(whole=True):
+            return world.incidents.by_instance.keys()
+        case NodesSeen():
+            mine = (world.incidents.instance_of.get(name) for name in event.gone)
+            here = [node.instance_id for node in event.nodes if node.instance_id is not None]
+            with_them = (other for each in here for other in _with_it(world, each))
+            return (*(each for each in mine if each is not None), *here, *with_them)
+        case BudgetsSeen():
+            names = (*event.gone, *(budget.id for budget in event.budgets))
+            return tuple(i for name in names for i in world.incidents.waiting.get(name, ()))
+        case AttachmentsSeen():
+            nodes = (each.node for each in (*event.attachments, *event.gone))
+            return tuple(i for n in nodes if (i := world.incidents.instance_of.get(n)) is not None)
+        case _:
+            return ()
+
+
+def _with_it(world: World, instance_id: str) -> tuple[str, ...]:
+    """Instances that an instance may be the successor of."""
+    group = world.group_of.get(instance_id)
+    return replaced_in(world, group) if group is not None else ()
+
+
+def replaced_in(world: World, group: str) -> tuple[str, ...]:
+    """Members of a group that an open swap replaces."""
+    return tuple(old.id for swap in world.undertakings_of(group) for old in swap.olds)

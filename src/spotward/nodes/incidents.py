@@ -1,0 +1,91 @@
+"""The decider of this room: news open incidents, events teach them, and then each goes on, the most urgent first."""
+
+from spotward.model.decision import NOTHING, Decider, Decision, Wish
+from spotward.model.event import Event
+from spotward.model.incident import Incident
+from spotward.model.node_action import EvictPods, UnwatchPods
+from spotward.model.page import Note
+from spotward.model.world import World
+from spotward.nodes.focus import concerned, focus
+from spotward.nodes.intake import opened, voluntary
+from spotward.nodes.keys import Errand, every_key, key_of
+from spotward.nodes.learn import learned
+from spotward.nodes.policy import NodesPolicy
+from spotward.nodes.scene import Scene, Steps
+from spotward.nodes.steps import advance
+from spotward.nodes.successor import swap_of
+
+
+def incidents(policy: NodesPolicy) -> Decider:
+    """The decider that opens incidents and carries them on. It is still as long as there is no cluster."""
+
+    def decide(world: World, event: Event) -> Decision:
+        if not policy.cluster and not world.cluster.heard_of and not len(world.incidents):
+            return NOTHING
+        return _decided(world, event, policy)
+
+    return decide
+
+
+def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
+    heard = {incident.instance_id: incident for incident in opened(world, event, policy)}
+    before = world
+    for incident in heard.values():
+        world = world.with_undertaking(incident)
+    for incident in _replaced(world, event):
+        heard[incident.instance_id] = incident
+        world = world.with_undertaking(incident)
+    decisions, spent = [], dict[str, int]()
+    for instance_id in dict.fromkeys([*focus(world, event), *heard]):
+        known = world.incidents.get(instance_id)
+        if known is None:
+            continue
+        steps = advance(learned(known, world, event, policy), Scene(world=world, policy=policy, spent=spent))
+        world = world.with_undertaking(steps.incident)
+        _spend(spent, steps)
+        decisions.append(_decision(before, steps))
+    return Decision.joined(decisions) if decisions else NOTHING
+
+
+def _replaced(world: World, event: Event) -> tuple[Incident, ...]:
+    """Nodes whose successor has just become ready."""
+    swaps = {swap.key: swap for i in concerned(world, event) if (swap := swap_of(world, i)) is not None}
+    return tuple(incident for swap in swaps.values() for incident in voluntary(world, swap))
+
+
+def _spend(spent: dict[str, int], steps: Steps) -> None:
+    """Count what is asked of each budget, so that incidents of one event do not all count on the same disruption."""
+    asked = {pod.uid for wish in steps.wishes if isinstance(wish.action, EvictPods) for pod in wish.action.pods}
+    for record in steps.incident.pods:
+        for budget in record.budgets if record.uid in asked else ():
+            spent[budget] = spent.get(budget, 0) + 1
+
+
+def _decision(before: World, steps: Steps) -> Decision:
+    incident = steps.incident
+    changed = before.incidents.get(incident.instance_id) != incident
+    if incident.ended is None:
+        return Decision(
+            undertakings=(incident,) if changed else (),
+            wishes=steps.wishes,
+            wakes=steps.wakes,
+            verdicts=steps.verdicts,
+            notes=steps.notes,
+        )
+    note = Note(subject=incident.instance_id, text=incident.ended)
+    return Decision(
+        undertakings=(incident,),
+        wishes=(*steps.wishes, *_unwatch(before, incident)),
+        verdicts=steps.verdicts,
+        notes=(*steps.notes, note),
+        withdrawn=every_key(incident),
+    )
+
+
+def _unwatch(before: World, incident: Incident) -> tuple[Wish, ...]:
+    if incident.node not in before.cluster.pods:
+        return ()
+    key = key_of(incident, Errand.UNWATCH)
+    return (
+        Wish(action=UnwatchPods(instance_id=incident.instance_id, key=key, node=incident.node), reason="it is over"),
+    )

@@ -1,0 +1,48 @@
+"""What an incident may ask for, each under a key of its own: asking twice with one key is asking once."""
+
+from enum import StrEnum
+
+from spotward.model.incident import HookDuty, Incident
+
+
+class Errand(StrEnum):
+    """Everything that is ever asked for an incident."""
+
+    WATCH = "watch"
+    UNWATCH = "unwatch"
+    CORDON = "cordon"
+    MARK = "mark"
+    """Cordon, and all that a node gets that is being emptied."""
+    UNCORDON = "uncordon"
+    EVICT = "evict"
+    DELETE = "delete"
+    SHORTEN = "shorten"
+    HEARTBEAT = "heartbeat"
+    COMPLETE = "complete"
+    OUT_OF_SERVICE = "out of service"
+    IN_SERVICE = "in service"
+    DELETE_NODE = "delete node"
+    TELL_BEGIN = "tell begin"
+    TELL_END = "tell end"
+    NOTIFY_BEGIN = "notify begin"
+    NOTIFY_END = "notify end"
+
+
+HOOK_ERRANDS = (Errand.HEARTBEAT, Errand.COMPLETE)
+
+
+def key_of(incident: Incident, errand: Errand) -> str:
+    """The key of an errand."""
+    return f"{incident.key} {errand}"
+
+
+def hook_key(incident: Incident, errand: Errand, duty: HookDuty) -> str:
+    """The key of an errand about one of its hooks."""
+    return f"{incident.key} {errand} {duty.hook} {duty.token}"
+
+
+def every_key(incident: Incident) -> tuple[str, ...]:
+    """Every key under which anything may have been asked for it."""
+    plain = [key_of(incident, errand) for errand in Errand if errand not in HOOK_ERRANDS]
+    hooks = [hook_key(incident, errand, duty) for duty in incident.hooks for errand in HOOK_ERRANDS]
+    return (*plain, *hooks)

@@ -221,11 +221,12 @@ def plan(
     """Show what `run` would do to each member, by what, at which price, and why. Changes nothing."""
     import json
 
-    from spotward.cli.plan import PlanDocument, show
+    from spotward.cli.plan import plan_schema
+    from spotward.cli.plan_table import show
     from spotward.cli.running import planned
 
     if print_schema:
-        typer.echo(json.dumps(PlanDocument.model_json_schema(), indent=2))
+        typer.echo(json.dumps(plan_schema(), indent=2))
         return Exit.DONE
     _check_output(output)
     settings = _config(

@@ -1,6 +1,6 @@
 """How pages look to a person: one line each while they happen, and whole when somebody asks why."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -8,6 +8,18 @@ from rich.markup import escape
 from spotward.engine.words import action_words
 from spotward.model.page import Page
 from spotward.model.units import clock, moment
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
+    """A line for each row, its cells below each other and two blanks apart. `right`: columns that are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def page_lines(page: Page) -> Iterable[str]:

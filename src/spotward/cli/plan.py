@@ -1,17 +1,14 @@
 """`spotward plan`: what `run` would do, member by member, without doing any of it.
 
-The same core decides on the same observations; only the deeds are left out (`rehearsal`). The document is the answer,
-for people as a table and for programs as JSON, whose schema is `spotward plan --schema`.
+The same core decides on the same observations; only the deeds are left out (`rehearsal`). The document is the answer:
+for programs as JSON, whose schema is `spotward plan --schema`, and for people as a table (`plan_table`).
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rpds import HashTrieMap
 
 from spotward.groups.assess import Fate, Prospect, assess
@@ -23,7 +20,7 @@ from spotward.groups.scope import in_scope, why_not
 from spotward.model.cloud import Group, Lifecycle, Pool
 from spotward.model.errors import ConfigError
 from spotward.model.event import PoolsRecommended
-from spotward.model.units import HOURS_PER_MONTH, counted, moment
+from spotward.model.units import timestamp
 from spotward.model.world import World
 
 
@@ -41,7 +38,7 @@ class PoolPlan(_Value):
 
 
 class MemberPlan(_Value):
-    """What is to become of one member."""
+    """What is to become of one member. Prices are those of the last ranking of pools, in the group's `currency`."""
 
     instance_id: str
     instance_type: str
@@ -50,11 +47,14 @@ class MemberPlan(_Value):
     """`on-demand`, `spot` or `other`; null while EC2 has not described it."""
     fate: Literal["keep", "replace by Spot", "replace by on-demand"]
     reason: str
+    """Why, in words for people."""
     pools: tuple[PoolPlan, ...] = ()
     """The pools that EC2 may choose from, best first, in the member's own zone if there are any."""
     price_per_hour_now: float | None
+    """Null where none is known."""
     price_per_hour_then: float | None
-    """With the best pool; EC2 may choose one up to the margin above it."""
+    """With the best pool; EC2 may choose one up to the margin above it. Null where none is known; that of now for a
+    member that is kept."""
 
 
 class GroupPlan(_Value):
@@ -71,6 +71,7 @@ class GroupPlan(_Value):
     on_demand_wanted: int | None
     """How many members stay on demand; null for a group that is not in scope."""
     currency: str = "USD"
+    """Of all prices of the group."""
     members: tuple[MemberPlan, ...] = ()
     """Empty for a group that is not in scope: its members are not even looked at."""
 
@@ -81,18 +82,26 @@ class PlanDocument(_Value):
     version: Literal[1] = 1
     """Counts up when a field changes its meaning or goes; new fields may come at any time."""
     time: str
-    """When the prices and groups were read, UTC."""
+    """When the prices and groups were read: UTC, as in RFC 3339."""
+    regions: tuple[str, ...]
+    """Those that were looked at."""
     groups: tuple[GroupPlan, ...]
     to_replace: int
     """Members that would be replaced, over all groups."""
 
 
-def plan_document(world: World, policy: GroupsPolicy) -> PlanDocument:
-    """The plan that follows from what is known."""
+def plan_schema() -> dict[str, Any]:
+    """The JSON schema of a plan as it is written: every field is always there."""
+    schema = PlanDocument.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def plan_document(world: World, policy: GroupsPolicy, *, regions: Sequence[str]) -> PlanDocument:
+    """The plan that follows from what is known of these regions."""
     groups = sorted(world.groups.values(), key=lambda g: (not in_scope(g, policy), g.id))
     plans = tuple(_group_plan(world, group, policy) for group in groups)
     moves = sum(member.fate != "keep" for plan in plans for member in plan.members if plan.left_alone is None)
-    return PlanDocument(time=moment(world.time), groups=plans, to_replace=moves)
+    return PlanDocument(time=timestamp(world.time), regions=tuple(regions), groups=plans, to_replace=moves)
 
 
 def _group_plan(world: World, group: Group, policy: GroupsPolicy) -> GroupPlan:
@@ -179,75 +188,3 @@ def _price_then(
     if prospect.fate is Fate.TO_ON_DEMAND:
         return answer.on_demand_usd_per_hour if answer else None
     return now
-
-
-# ---- for people ------------------------------------------------------------------------------------------------------
-
-
-def show(document: PlanDocument, console: Console) -> None:
-    """The plan as tables, and one line of sum."""
-    for group in document.groups:
-        if group.in_scope:
-            _show_group(group, console)
-    outside = [group for group in document.groups if not group.in_scope]
-    if outside:
-        table = Table("group", "left alone", title="not in scope", title_justify="left", box=None, pad_edge=False)
-        for group in outside:
-            table.add_row(escape(f"{group.region}/{group.name}"), escape(group.left_alone or ""))
-        console.print(table)
-    console.print(_sum(document))
-
-
-def _show_group(group: GroupPlan, console: Console) -> None:
-    sizes = f"min {group.min_size}, desired {group.desired_capacity}, max {group.max_size}"
-    kept = f", {group.on_demand_wanted} to stay on demand" if group.on_demand_wanted is not None else ""
-    console.print(f"[bold]{escape(f'{group.region}/{group.name}')}[/bold]  {sizes}{kept}")
-    if group.left_alone is not None:
-        console.print(f"  [yellow]left alone:[/yellow] {escape(group.left_alone)}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("  member", "type", "zone", "is"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column(f"{group.currency}/h now", justify="right")
-    table.add_column("then", justify="right")
-    table.add_column("what and why")
-    for member in group.members:
-        colour = "dim" if member.fate == "keep" else "green"
-        table.add_row(
-            f"  {member.instance_id}",
-            member.instance_type,
-            member.availability_zone,
-            member.lifecycle or "?",
-            _price(member.price_per_hour_now),
-            _price(member.price_per_hour_then),
-            f"[{colour}]{escape(_what(member))}[/{colour}]",
-        )
-    console.print(table)
-    console.print()
-
-
-def _what(member: MemberPlan) -> str:
-    if member.fate == "keep":
-        return f"keep: {member.reason}"
-    best = f" ({member.pools[0].instance_type}" if member.pools else ""
-    others = f" or {counted(len(member.pools) - 1, 'other pool')})" if len(member.pools) > 1 else ")" if best else ""
-    return f"{member.fate}{best}{others}: {member.reason}"
-
-
-def _price(price: float | None) -> str:
-    return "–" if price is None else f"{price:.4f}"
-
-
-def _sum(document: PlanDocument) -> str:
-    moving = [m for g in document.groups if g.left_alone is None for m in g.members if m.fate != "keep"]
-    if not moving:
-        return "nothing to do"
-    known = [m for m in moving if m.price_per_hour_now is not None and m.price_per_hour_then is not None]
-    now = sum(m.price_per_hour_now or 0.0 for m in known)
-    then = sum(m.price_per_hour_then or 0.0 for m in known)
-    words = f"{counted(len(moving), 'member')} to replace"
-    if now <= 0:
-        return words
-    currency = next(g.currency for g in document.groups if g.members)
-    month = (now - then) * HOURS_PER_MONTH
-    saving = f"a saving of {1 - then / now:.0%} or {month:,.0f} {currency} a month"
-    return f"{words}: {now:.4f} → {then:.4f} {currency}/h, {saving}"

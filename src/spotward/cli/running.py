@@ -204,7 +204,7 @@ async def planned(config: Config) -> PlanDocument:
     house = await parts(config)
     try:
         world = (await _rehearsed(house)).world
-        return plan_document(await _with_prices(house, world), config.groups_policy)
+        return plan_document(await _with_prices(house, world), config.groups_policy, regions=house.regions)
     finally:
         house.aws.close()
 

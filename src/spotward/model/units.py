@@ -20,6 +20,11 @@ def moment(time: float) -> str:
     return _date(time).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def timestamp(time: float) -> str:
+    """`2026-11-22T14:05:09Z`, as programs read it (RFC 3339)."""
+    return _date(time).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _date(time: float) -> datetime:
     """The nearest date that a calendar has: a sender may write any number, and the page about it must still be made."""
     return datetime.fromtimestamp(min(max(time, _FIRST_DATE_SECONDS), _LAST_DATE_SECONDS), UTC)

@@ -22,7 +22,7 @@ STATE_DIRECTORY = Path("~/.local/state/spotward")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Compat(_Section):
@@ -105,7 +105,7 @@ def parse(text: str, *, file: str) -> Config:
     try:
         return Config.model_validate(document or {})
     except ConfigError as error:  # a policy's own check of its values
-        line, column = _place(document, ("groups", "defaults"))
+        line, column = _place(document, tuple((error.setting or "groups.defaults").split(".")))
         raise ConfigError(str(error), file=file, line=line, column=column) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -157,6 +157,10 @@ def _words(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown setting `{name}`; {_nearest(error['loc'])}"
+    if error["type"] in ("model_type", "dataclass_type"):
+        return f"`{name}` is {error['input']!r}; give settings, each on a line of its own below it"
+    if error["type"] == "tuple_type":
+        return f"`{name}` is {error['input']!r}; give a list, such as [a, b]"
     return f"`{name}` is {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
 
 

@@ -30,9 +30,14 @@ def test_every_example_is_right(file: Path) -> None:
         ),
         ("web:\n  port: 70000", "f.yaml:2:3: `web.port` is 70000: Input should be less than or equal to 65535"),
         ("groups:\n  defaults:\n    surge_percentage: 0", "f.yaml:2:3: the surge percentage is 0; give 1 to 100"),
+        ("groups:\n  batch_max: 9\n  look_seconds: 0", "f.yaml:3:3: `look_seconds` is 0; give a number from 1 up"),
+        ("groups: {margin_percentage: -1}", "f.yaml:1:10: `margin_percentage` is -1; give a number from 0 up"),
+        ("observe_seconds: .inf", "f.yaml:1:1: `observe_seconds` is inf: Input should be a finite number"),
+        ("regions: eu-west-1", "f.yaml:1:1: `regions` is 'eu-west-1'; give a list, such as [a, b]"),
         ("groups: [", "f.yaml:1:10: this is not YAML"),
         ("- a", "f.yaml:1:1: the file must be a mapping"),
-        ("web: 3", "f.yaml:1:1: `web` is 3"),
+        ("web: 3", "f.yaml:1:1: `web` is 3; give settings, each on a line of its own below it"),
+        ("groups: 3", "f.yaml:1:1: `groups` is 3; give settings, each on a line of its own below it"),
         ("a: \t b", "this is not YAML"),
     ],
 )
@@ -40,6 +45,15 @@ def test_a_mistake_is_told_with_its_place_and_what_would_be_right(text: str, mes
     with pytest.raises(ConfigError) as caught:
         parse(text, file="f.yaml")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", [each.name for each in settings()])
+@pytest.mark.parametrize("number", ["-1", ".nan", "-.inf"])
+def test_no_setting_takes_a_number_that_makes_no_sense(setting: str, number: str) -> None:
+    *sections, name = setting.split(".")
+    text = "".join(f"{'  ' * depth}{section}:\n" for depth, section in enumerate(sections))
+    with pytest.raises(ConfigError):
+        parse(f"{text}{'  ' * len(sections)}{name}: {number}", file="f")
 
 
 def test_the_command_line_wins_over_the_file() -> None:

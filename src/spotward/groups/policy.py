@@ -5,7 +5,8 @@ verdict names the tag, what was read and what would be right.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from math import inf
 
 from spotward.model.cloud import Group
 from spotward.model.errors import ConfigError
@@ -77,6 +78,10 @@ class GroupPolicy:
             raise ConfigError(f"the on-demand percentage is {self.on_demand_percentage}; give 0 to 100")
         if not 1 <= self.surge_percentage <= 100:
             raise ConfigError(f"the surge percentage is {self.surge_percentage}; give 1 to 100")
+
+
+LEAST: Mapping[str, int] = {"pools_per_fleet_max": 1, "batch_max": 1, "look_seconds": 1}
+"""The least that a number of `GroupsPolicy` may be, where it is not 0. More often than each second nobody looks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +161,14 @@ class GroupsPolicy:
 
     swaps_at_once_max: int = 50
     """How many swaps may be under way at once over all groups; 0 begins none."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, least = getattr(self, each.name), LEAST.get(each.name, 0)
+            if isinstance(value, int | float) and not least <= value < inf:
+                raise ConfigError(
+                    f"`{each.name}` is {value:g}; give a number from {least} up", setting=f"groups.{each.name}"
+                )
 
 
 def policy_of(group: Group, policy: GroupsPolicy) -> GroupPolicy:

@@ -21,12 +21,21 @@ class SpotwardError(Exception):
 
 
 class ConfigError(SpotwardError):
-    """A file or an option must be changed by the user; the text begins with the place."""
+    """A file or an option must be changed by the user; the text begins with the place.
+
+    setting: the dotted name of the one that is wrong, for whoever knows where in the file it stands.
+    """
 
     def __init__(
-        self, message: str, *, file: str | None = None, line: int | None = None, column: int | None = None
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        setting: str | None = None,
     ) -> None:
-        self.file, self.line, self.column = file, line, column
+        self.file, self.line, self.column, self.setting = file, line, column, setting
         place = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
 

@@ -68,6 +68,7 @@ class Client:
     async def close(self) -> None:
         """Lets the connection go; asking again opens another."""
         self._hang_up()
+        await asyncio.sleep(0)  # asyncio closes the socket in the loop's next round, and this may be its last
 
     async def _asked(self, request: h11.Request, body: bytes, *, repeatable: bool) -> Answer:
         kept = self._line is not None

@@ -54,6 +54,11 @@ class Marked:
         mark = self.node.start_mark
         return ConfigError(message, file=self.file, line=mark.line + 1, column=mark.column + 1)
 
+    @property
+    def is_mapping(self) -> bool:
+        """Is it one, where a single word may stand as well?"""
+        return isinstance(self.node, MappingNode)
+
     def items(self, what: str) -> list[Marked]:
         """The entries of a list; `what` names it in the message when it is none."""
         if not isinstance(self.node, SequenceNode):

@@ -18,7 +18,7 @@ from spotward.sim.scenario import (
     Vocabulary,
     parse_scenario,
 )
-from spotward.sim.shocks import calls
+from spotward.sim.shocks import MaintenanceWithdrawal, ScheduledMaintenance, calls
 
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = sorted((CHECKOUT / "examples" / "scenarios").glob("*.yaml"))
@@ -42,6 +42,9 @@ def test_every_kind_of_shock_is_read() -> None:
 - {at: 71, for: 1h, throttle: {operation: "ec2.*"}}
 - {at: 80, fail: {operation: ec2.DescribeImages, code: UnauthorizedOperation, message: no, times: 2}}
 - {at: 90, interrupt: {pool: "m5.*/*", group: web, count: 3}}
+- {at: 91, for: 9, maintenance: {code: system-reboot, group: web, count: 3, notice: 2h, lasts: 30m, page: 2}}
+- {at: 92, maintenance: {code: instance-stop, pool: "m5.*/*", instance: i-0a*}}
+- {at: 93, withdraw_maintenance: {group: w*}}
 """)
     assert scenario.shocks == (
         PoolShock(
@@ -58,6 +61,18 @@ def test_every_kind_of_shock_is_read() -> None:
         Throttle(at_seconds=71, until_seconds=3671, operation="ec2.*"),
         Failure(at_seconds=80, operation="ec2.DescribeImages", code="UnauthorizedOperation", message="no", times=2),
         Interruption(at_seconds=90, pool="m5.*/*", group="web", count=3),
+        ScheduledMaintenance(
+            at_seconds=91,
+            until_seconds=100,
+            code="system-reboot",
+            group="web",
+            count=3,
+            notice_seconds=7200,
+            lasts_seconds=1800,
+            page_size=2,
+        ),
+        ScheduledMaintenance(at_seconds=92, code="instance-stop", pool="m5.*/*", instance="i-0a*"),
+        MaintenanceWithdrawal(at_seconds=93, group="w*"),
     )
 
 
@@ -171,6 +186,18 @@ def test_a_time_is_seconds_or_has_units(written: str, seconds: float) -> None:
         (
             "- {at: 1, for: 3, interrupt: {count: 1}}\n",
             "s.yaml:1:16: an interruption happens at one moment; delete `for`",
+        ),
+        (
+            "- {at: 1, maintenance: {group: web}}\n",
+            "s.yaml:1:24: `maintenance` needs a `code`; add one of instance-reboot, system-reboot, system-maintenance",
+        ),
+        (
+            "- {at: 1, maintenance: {code: instance-retirment}}\n",
+            "s.yaml:1:31: unknown kind of maintenance `instance-retirment`; did you mean `instance-retirement`?",
+        ),
+        (
+            "- {at: 1, until: 3, withdraw_maintenance: {group: web}}\n",
+            "s.yaml:1:18: maintenance is withdrawn at one moment; delete `until`",
         ),
         (
             "- {at: 1, spot_vcpu_quota: 3, price_factor: 2}\n",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from spotward.emulator import moto_queues, world
@@ -18,11 +17,12 @@ from spotward.emulator.sqs import Sqs
 from spotward.emulator.surroundings import MotoSurroundings
 from spotward.emulator.throttle import Throttles, too_many_requests
 from spotward.sim.cloud import Cloud
+from spotward.sim.drills import Drills
 from spotward.sim.meter import Usage
 from spotward.sim.pools import Pools
 from spotward.sim.prices import PriceBook, ReplayedPrices, SeededPrices
 from spotward.sim.scenario import Scenario
-from spotward.sim.shocks import Interruption, Shock
+from spotward.sim.shocks import Shock
 
 T = TypeVar("T")
 
@@ -61,11 +61,10 @@ class Site:
         """Its clock has been running since the embedded cloud's start, whenever it is made."""
         self.region = region
         self._now = circumstances.now
-        self._start_time = circumstances.start_time
         self._lock = threading.RLock()
         self._throttles = Throttles() if circumstances.throttling else None
         self._faults = Faults(region=region, start_time=circumstances.start_time)
-        self._interruptions: list[Interruption] = []
+        self._drills = Drills(region=region, start_time=circumstances.start_time)
         self.pools = _pools(region, circumstances)
         self.cloud = _cloud(region, circumstances, self.pools)
         assert circumstances.sqs_of is not None, "a site is made by Sites"
@@ -120,8 +119,9 @@ class Site:
             return self._next_time()
 
     def _next_time(self) -> float | None:
-        scripted = [self._start_time + one.at_seconds for one in self._interruptions[:1]]
-        return min((time for time in (self.cloud.next_time(), *scripted) if time is not None), default=None)
+        return min(
+            (time for time in (self.cloud.next_time(), self._drills.next_time()) if time is not None), default=None
+        )
 
     def shock(self, shock: Shock) -> None:
         """Scripts one more, at run time."""
@@ -164,17 +164,10 @@ class Site:
 
     def _script(self, shock: Shock) -> None:
         self._faults.add(shock)
-        if isinstance(shock, Interruption) and fnmatchcase(self.region, shock.region):
-            self._interruptions.append(shock)
-            self._interruptions.sort(key=lambda one: one.at_seconds)
+        self._drills.add(shock)
 
     def _advance(self, time: float) -> None:
-        """Up to `time`, with the scripted interruptions at their own moments."""
-        while self._interruptions and self._start_time + self._interruptions[0].at_seconds <= time:
-            due = self._interruptions.pop(0)
-            self.cloud.advance(self._start_time + due.at_seconds)
-            self.cloud.interrupt_pool(pool=due.pool, group=due.group, count=due.count)
-        self.cloud.advance(time)
+        self._drills.advance(self.cloud, time)
 
     def _publish(self) -> None:
         for event in self.cloud.take_events():

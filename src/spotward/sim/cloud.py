@@ -16,6 +16,7 @@ from spotward.sim.capacity import Capacity
 from spotward.sim.catalogue import Catalogue
 from spotward.sim.configurations import Configurations
 from spotward.sim.errors import ApiError
+from spotward.sim.finding import Finding
 from spotward.sim.fleets import Fleets
 from spotward.sim.group_calls import GroupCalls
 from spotward.sim.group_records import GroupRecords
@@ -26,6 +27,8 @@ from spotward.sim.instance_calls import InstanceCalls
 from spotward.sim.instances import Instances
 from spotward.sim.keeper import Keeper
 from spotward.sim.launcher import Launcher
+from spotward.sim.maintenance import Maintenance
+from spotward.sim.maintenance_calls import MaintenanceCalls
 from spotward.sim.member_calls import MemberCalls
 from spotward.sim.membership import Membership
 from spotward.sim.meter import Meter, Usage
@@ -39,6 +42,7 @@ from spotward.sim.purchasing import Purchasing
 from spotward.sim.reclaim import Reclaim
 from spotward.sim.refreshes import Refreshes
 from spotward.sim.region import Notification, Region
+from spotward.sim.shocks import ScheduledMaintenance
 from spotward.sim.surroundings import Remembered, Surroundings
 from spotward.sim.tagging import Tagging
 from spotward.sim.targets import Targets
@@ -126,6 +130,9 @@ class Cloud:
         self._keeper = keeper = Keeper(self._region, self._membership, purchasing)
         self._reclaim = Reclaim(self._region, self._instances, pools)
         self._reclaim.on_recommendation(keeper.recommended)
+        self._maintenance = Maintenance(self._region, self._instances)
+        self._instances.listen_to_reboots(self._membership.application_failed)
+        self._finding = finding = Finding(self._instances)
         self._tagging = Tagging(self._instances, templates, fleets)
         settings = Settings(
             catalogue=catalogue, templates=templates, configurations=configurations, surroundings=self._around
@@ -135,7 +142,8 @@ class Cloud:
             PriceHistory(self._region, catalogue, pools),
             templates,
             launcher,
-            InstanceCalls(self._region, self._instances),
+            InstanceCalls(self._region, self._instances, finding),
+            MaintenanceCalls(self._region, self._instances, finding, self._maintenance),
             fleets,
             self._tagging,
             self._targets,
@@ -240,6 +248,24 @@ class Cloud:
     def interrupt_pool(self, *, pool: str = "*", group: str = "*", count: int | None = None) -> list[str]:
         """Interrupt up to `count` (None: all) Spot instances of pools "type/az" and groups that match the globs."""
         return self._reclaim.interrupt_matching(pool=pool, group=group, count=count)
+
+    def announce_maintenance(self, asked: ScheduledMaintenance) -> list[str]:
+        """Schedule maintenance for running instances now. Returns the ids of those that it concerns."""
+        found = self._finding.matching(pool=asked.pool, group=asked.group, instance=asked.instance)
+        running = [one for one in found if one.state == "running"]
+        running.sort(key=lambda one: self._region.dice.uniform("maintenance", one.id, int(self._region.now)))
+        return self._maintenance.announce(
+            running[: asked.count],
+            asked.code,
+            notice_seconds=asked.notice_seconds,
+            lasts_seconds=asked.lasts_seconds,
+            page_size=asked.page_size,
+        )
+
+    def withdraw_maintenance(self, *, pool: str = "*", group: str = "*", instance: str = "*") -> list[str]:
+        """Cancel the maintenance of matching instances that is not done yet. Returns their ids."""
+        found = self._finding.matching(pool=pool, group=group, instance=instance)
+        return self._maintenance.withdraw({one.id for one in found})
 
     def recheck_pools(self) -> None:
         """Ask the pools again, now: call it after `Pools.shock`, whose effect no earlier answer could foretell."""

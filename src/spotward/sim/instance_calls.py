@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from spotward.sim.answers import (
@@ -10,13 +10,13 @@ from spotward.sim.answers import (
     Operation,
     Params,
     Values,
-    is_exact,
     page,
     paged,
     sieve,
 )
-from spotward.sim.describing import block_devices, private_name
+from spotward.sim.describing import block_devices
 from spotward.sim.errors import ApiError
+from spotward.sim.finding import Finding
 from spotward.sim.instances import ALIVE, SPOT, STATE_CODES, Instance, Instances
 from spotward.sim.launcher import reservation
 from spotward.sim.region import Region, when
@@ -28,16 +28,16 @@ INSTANCES_PAGE_MAX = 1000
 class InstanceCalls:
     """EC2's instance calls for one region."""
 
-    def __init__(self, region: Region, instances: Instances) -> None:
+    def __init__(self, region: Region, instances: Instances, finding: Finding) -> None:
         """Reads and changes `instances`."""
         self._region = region
         self._instances = instances
+        self._finding = finding
 
     def operations(self) -> dict[str, Operation]:
         """What this part answers."""
         return {
             "ec2.DescribeInstances": self.describe_instances,
-            "ec2.DescribeInstanceStatus": self.describe_status,
             "ec2.DescribeInstanceAttribute": self.describe_attribute,
             "ec2.ModifyInstanceAttribute": self.modify_attribute,
             "ec2.DescribeSpotInstanceRequests": self.describe_spot_requests,
@@ -45,38 +45,6 @@ class InstanceCalls:
             "ec2.StopInstances": self.stop,
             "ec2.StartInstances": self.start,
         }
-
-    # -- finding -----------------------------------------------------------------------------------------------------
-
-    def _named(self, ids: Sequence[str]) -> list[Instance]:
-        """The instances of those ids, in the order of their launch. Raises ApiError when one does not exist."""
-        malformed = next((one for one in ids if not one.startswith("i-")), None)
-        if malformed is not None:
-            raise ApiError("InvalidInstanceID.Malformed", f'Invalid id: "{malformed}"')
-        missing = [one for one in ids if one not in self._instances.by_id]
-        if missing:
-            what = f"ID '{missing[0]}' does" if len(missing) == 1 else f"IDs '{', '.join(missing)}' do"
-            raise ApiError("InvalidInstanceID.NotFound", f"The instance {what} not exist")
-        return sorted((self._instances.by_id[one] for one in dict.fromkeys(ids)), key=lambda one: one.number)
-
-    def _found(self, params: Params) -> Iterable[Instance]:
-        """What the call's ids and filters choose, in the order of launch."""
-        ids, filters = params.get("InstanceIds"), params.get("Filters")
-        chosen = self._named(ids) if ids else self._candidates(filters or ())
-        return filter(sieve(filters, FILTERS.get, lambda instance: instance.tags), chosen)
-
-    def _candidates(self, filters: Sequence[Mapping[str, Any]]) -> Iterable[Instance]:
-        """All that may pass: an index answers where a filter names a tag's very value or an id."""
-        for one in filters:
-            name, values = one.get("Name", ""), one.get("Values") or ()
-            if name.startswith("tag:") and is_exact(values):
-                key = name.removeprefix("tag:")
-                found = {hit.id: hit for value in values for hit in self._instances.tagged(key, value)}
-                return sorted(found.values(), key=lambda instance: instance.number)
-            if name == "instance-id" and is_exact(values):
-                known = (self._instances.by_id.get(value) for value in dict.fromkeys(values))
-                return sorted((one for one in known if one is not None), key=lambda instance: instance.number)
-        return self._instances.by_id.values()
 
     # -- descriptions ------------------------------------------------------------------------------------------------
 
@@ -88,35 +56,15 @@ class InstanceCalls:
                 "The parameter instancesSet cannot be used with the parameter maxResults",
             )
         size = INSTANCES_PAGE_MAX if params.get("MaxResults") else None
-        shown, token = page(self._found(params), params, key=lambda instance: instance.number, size=size)
+        shown, token = page(self._finding.found(params), params, key=lambda instance: instance.number, size=size)
         together: dict[str, list[Instance]] = {}
         for instance in shown:
             together.setdefault(instance.reservation_id, []).append(instance)
         return paged("Reservations", [reservation(one, self._region) for one in together.values()], token)
 
-    def describe_status(self, params: Params) -> Answer:
-        """DescribeInstanceStatus: of running instances, or of all with IncludeAllInstances."""
-        every = params.get("IncludeAllInstances")
-        found = (one for one in self._found(params) if every or one.state == "running")
-        size = INSTANCES_PAGE_MAX if params.get("MaxResults") else None
-        shown, token = page(found, params, key=lambda instance: instance.number, size=size)
-        return paged("InstanceStatuses", [self._status(instance) for instance in shown], token)
-
-    def _status(self, instance: Instance) -> dict[str, Any]:
-        running = instance.state == "running"
-        checks = {"Status": "ok", "Details": [{"Name": "reachability", "Status": "passed"}]}
-        unknown = {"Status": "not-applicable"}
-        return {
-            "AvailabilityZone": instance.order.zone,
-            "InstanceId": instance.id,
-            "InstanceState": {"Code": STATE_CODES[instance.state], "Name": instance.state},
-            "InstanceStatus": checks if running else unknown,
-            "SystemStatus": checks if running else unknown,
-        }
-
     def describe_attribute(self, params: Params) -> Answer:
         """DescribeInstanceAttribute, of the attributes that this region keeps."""
-        instance = self._named([params["InstanceId"]])[0]
+        instance = self._finding.named([params["InstanceId"]])[0]
         parameters, asked = instance.order.parameters, params["Attribute"]
         behaviour = parameters.get("InstanceInitiatedShutdownBehavior", "stop")
         groups = instance.order.security_groups
@@ -141,7 +89,7 @@ class InstanceCalls:
 
     def modify_attribute(self, params: Params) -> Answer:
         """ModifyInstanceAttribute: termination protection; others are not kept here."""
-        instance = self._named([params["InstanceId"]])[0]
+        instance = self._finding.named([params["InstanceId"]])[0]
         protect = (params.get("DisableApiTermination") or {}).get("Value")
         if params.get("Attribute") == "disableApiTermination":
             protect = str(params.get("Value")).lower() == "true"
@@ -171,7 +119,7 @@ class InstanceCalls:
 
     def terminate(self, params: Params) -> Answer:
         """TerminateInstances: all or, when one is protected, none."""
-        chosen = self._named(params["InstanceIds"])
+        chosen = self._finding.named(params["InstanceIds"])
         for instance in chosen:
             if instance.termination_protected and instance.state in ALIVE:
                 raise ApiError(
@@ -186,7 +134,7 @@ class InstanceCalls:
 
     def stop(self, params: Params) -> Answer:
         """StopInstances; a one-time Spot instance cannot be stopped."""
-        chosen = self._named(params["InstanceIds"])
+        chosen = self._finding.named(params["InstanceIds"])
         for instance in chosen:
             if instance.lifecycle == SPOT:
                 raise ApiError(
@@ -199,12 +147,12 @@ class InstanceCalls:
         before = {instance.id: instance.state for instance in chosen}
         for instance in chosen:
             if instance.state == "running":
-                self._instances.stop(instance)
+                self._instances.stop(instance, "Client.UserInitiatedShutdown", "User initiated shutdown")
         return {"StoppingInstances": [_change(one, before[one.id]) for one in chosen]}
 
     def start(self, params: Params) -> Answer:
         """StartInstances."""
-        chosen = self._named(params["InstanceIds"])
+        chosen = self._finding.named(params["InstanceIds"])
         for instance in chosen:
             _require_state(instance, {"stopped", "pending", "running"}, "started")
         before = {instance.id: instance.state for instance in chosen}
@@ -258,37 +206,6 @@ def _spot_state(instance: Instance) -> tuple[str, str]:
     by_service = instance.reason is not None and instance.reason[0].startswith("Server.")
     return "closed", "instance-terminated-no-capacity" if by_service else "instance-terminated-by-user"
 
-
-FILTERS: Mapping[str, Values[Instance]] = {
-    "architecture": lambda one: one.order.architecture,
-    "availability-zone": lambda one: one.order.zone,
-    "block-device-mapping.volume-id": lambda one: one.volumes.values(),
-    "iam-instance-profile.arn": lambda one: (one.order.parameters.get("IamInstanceProfile") or {}).get("Arn"),
-    "image-id": lambda one: one.order.image["ImageId"],
-    "instance-id": lambda one: one.id,
-    "instance-lifecycle": lambda one: "spot" if one.lifecycle == SPOT else None,
-    "instance-state-code": lambda one: str(STATE_CODES[one.state]),
-    "instance-state-name": lambda one: one.state,
-    "instance-type": lambda one: one.order.instance_type,
-    "instance.group-id": lambda one: one.order.security_groups.keys(),
-    "instance.group-name": lambda one: one.order.security_groups.values(),
-    "key-name": lambda one: one.order.parameters.get("KeyName"),
-    "launch-time": lambda one: when(one.launch_time).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-    "network-interface.network-interface-id": lambda one: one.interface_id,
-    "network-interface.subnet-id": lambda one: one.order.subnet["SubnetId"],
-    "placement-availability-zone": lambda one: one.order.zone,
-    "platform": lambda one: "windows" if one.order.product == "Windows" else None,
-    "platform-details": lambda one: one.order.image.get("PlatformDetails") or one.order.product,
-    "private-dns-name": lambda one: private_name(one) if one.state != "terminated" else None,
-    "private-ip-address": lambda one: one.address if one.state != "terminated" else None,
-    "reservation-id": lambda one: one.reservation_id,
-    "spot-instance-request-id": lambda one: one.spot_request_id,
-    "state-reason-code": lambda one: one.reason[0] if one.reason else None,
-    "subnet-id": lambda one: one.order.subnet["SubnetId"] if one.state != "terminated" else None,
-    "tenancy": lambda one: (one.order.parameters.get("Placement") or {}).get("Tenancy", "default"),
-    "virtualization-type": lambda one: one.order.image.get("VirtualizationType", "hvm"),
-    "vpc-id": lambda one: one.order.subnet.get("VpcId") if one.state != "terminated" else None,
-}
 
 _SPOT_FILTERS: Mapping[str, Values[Instance]] = {
     "instance-id": lambda one: one.id,

@@ -84,6 +84,10 @@ class Instance:
     warning_time: float | None = None
     """When EC2 warned that it will take the instance."""
     running_since: float | None = None
+    down_time: float | None = None
+    """When the last reboot of a running instance began."""
+    back_time: float | None = None
+    """When that reboot is, or was, over."""
     application_failed_time: float | None = None
     """Since when the application does not answer health checks, though the machine runs."""
     rendered: Rendered | None = None
@@ -103,6 +107,9 @@ Listener = Callable[[Instance, str], None]
 """(the instance in its new state, the old state)"""
 
 
+RebootListener = Callable[[Instance], None]
+
+
 class Instances:
     """Every instance that DescribeInstances still shows, by id and by tag."""
 
@@ -115,10 +122,15 @@ class Instances:
         self._by_tag: dict[tuple[str, str], dict[str, Instance]] = {}
         self._by_pool: dict[tuple[str, Pool], dict[str, Instance]] = {}
         self._listeners: list[Listener] = []
+        self._reboot_listeners: list[RebootListener] = []
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of every change of state, births included (their old state is empty)."""
         self._listeners.append(listener)
+
+    def listen_to_reboots(self, listener: RebootListener) -> None:
+        """Tell `listener` of every reboot when it begins."""
+        self._reboot_listeners.append(listener)
 
     def holding(self, market: str, pool: Pool) -> Mapping[str, Instance]:
         """The instances that hold a place of the pool, oldest first."""
@@ -216,13 +228,23 @@ class Instances:
         self._move(instance, "shutting-down")
         self._region.after(self._shutdown_seconds(instance), lambda: self._bury(instance))
 
-    def stop(self, instance: Instance) -> None:
-        """Stop a running instance."""
-        self._explain(instance, "Client.UserInitiatedShutdown", "User initiated shutdown")
+    def stop(self, instance: Instance, code: str, words: str) -> None:
+        """Stop a running instance; `code` and `words` as for `terminate`."""
+        if instance.state != "running":
+            return
+        self._explain(instance, code, words)
         self._move(instance, "stopping", only_from="running")
         self._region.after(
             self._shutdown_seconds(instance), lambda: self._move(instance, "stopped", only_from="stopping")
         )
+
+    def reboot(self, instance: Instance) -> None:
+        """Boot a running instance anew: EC2 calls it running all the while, but nothing on it answers."""
+        if instance.state == "running":
+            instance.down_time = self._region.now
+            instance.back_time = self._region.now + self._region.timings.reboot_seconds
+            for listener in self._reboot_listeners:
+                listener(instance)
 
     def start(self, instance: Instance) -> None:
         """Start a stopped instance again."""

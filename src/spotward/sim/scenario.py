@@ -1,7 +1,7 @@
 """Scripted shocks: what goes wrong in the virtual cloud, and when.
 
 A scenario is a YAML list; each entry says when (`at`, and `until` or `for`) and one thing that happens, named by its
-key: `pool`, `spot_vcpu_quota`, `throttle`, `fail` or `interrupt`. docs/reference/scenario.md is the reference. A
+key: `pool`, `interrupt` or `maintenance`, say; `_KINDS` has them all. docs/reference/scenario.md is the reference. A
 mistake is told with its place, because a scenario that silently does nothing proves nothing.
 """
 
@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from spotward.sim.marked_yaml import Marked, read_marked
-from spotward.sim.shocks import Failure, Interruption, PoolShock, QuotaShock, Shock, Throttle
+from spotward.sim.shocks import (
+    MAINTENANCE_CODES,
+    MAINTENANCE_LASTS_SECONDS,
+    MAINTENANCE_NOTICE_SECONDS,
+    MAINTENANCE_PAGE_SIZE,
+    Failure,
+    Interruption,
+    MaintenanceWithdrawal,
+    PoolShock,
+    QuotaShock,
+    ScheduledMaintenance,
+    Shock,
+    Throttle,
+)
 
 __all__ = ["Failure", "Interruption", "PoolShock", "QuotaShock", "Scenario", "Shock", "Throttle", "Vocabulary",
            "parse_scenario"]  # fmt: skip
@@ -29,6 +42,8 @@ _POOL_EFFECTS = ("spot_capacity", "on_demand_capacity", "price_factor", "rebalan
 _THROTTLE = ("operation", "for")
 _FAIL = ("operation", "code", "message", "times")
 _INTERRUPT = ("pool", "group", "count")
+_MAINTENANCE = ("code", "pool", "group", "instance", "count", "notice", "lasts", "page")
+_WITHDRAWAL = ("pool", "group", "instance")
 
 _OPERATION = re.compile(r"([a-z0-9-]+\.)?[A-Z][A-Za-z0-9]*")
 _TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
@@ -163,9 +178,51 @@ def _interruption(entry: Marked, fields: _Fields, vocabulary: Vocabulary) -> Int
         at_seconds=when["at_seconds"],
         region=when["region"],
         pool=_pool(inside["pool"], vocabulary) if "pool" in inside else "*",
-        group=inside["group"].text("`group`") if "group" in inside else "*",
+        group=_glob(inside, "group"),
         count=inside["count"].whole("`count`", least=1) if "count" in inside else None,
     )
+
+
+def _maintenance(entry: Marked, fields: _Fields, vocabulary: Vocabulary) -> ScheduledMaintenance:
+    inside = fields["maintenance"].fields(_MAINTENANCE, "`maintenance`")
+    if "code" not in inside:
+        raise fields["maintenance"].error(f"`maintenance` needs a `code`; add one of {', '.join(MAINTENANCE_CODES)}")
+    code = inside["code"].text("`code`")
+    _check_known(inside["code"], code, MAINTENANCE_CODES, "kind of maintenance")
+
+    def seconds(name: str, otherwise: float) -> float:
+        return inside[name].seconds(f"`{name}`", most=AT_SECONDS_MAX) if name in inside else otherwise
+
+    return ScheduledMaintenance(
+        **_when(entry, fields),
+        pool=_pool(inside["pool"], vocabulary) if "pool" in inside else "*",
+        group=_glob(inside, "group"),
+        instance=_glob(inside, "instance"),
+        count=inside["count"].whole("`count`", least=1) if "count" in inside else None,
+        code=code,
+        notice_seconds=seconds("notice", MAINTENANCE_NOTICE_SECONDS),
+        lasts_seconds=seconds("lasts", MAINTENANCE_LASTS_SECONDS),
+        page_size=inside["page"].whole("`page`", least=1) if "page" in inside else MAINTENANCE_PAGE_SIZE,
+    )
+
+
+def _withdrawal(entry: Marked, fields: _Fields, vocabulary: Vocabulary) -> MaintenanceWithdrawal:
+    inside = fields["withdraw_maintenance"].fields(_WITHDRAWAL, "`withdraw_maintenance`")
+    for name in ("until", "for"):
+        if name in fields:
+            raise fields[name].error(f"maintenance is withdrawn at one moment; delete `{name}`")
+    when = _when(entry, fields)
+    return MaintenanceWithdrawal(
+        at_seconds=when["at_seconds"],
+        region=when["region"],
+        pool=_pool(inside["pool"], vocabulary) if "pool" in inside else "*",
+        group=_glob(inside, "group"),
+        instance=_glob(inside, "instance"),
+    )
+
+
+def _glob(inside: _Fields, name: str) -> str:
+    return inside[name].text(f"`{name}`") if name in inside else "*"
 
 
 _KINDS: Mapping[str, tuple[Callable[[Marked, _Fields, Vocabulary], Shock], Collection[str]]] = {
@@ -174,6 +231,8 @@ _KINDS: Mapping[str, tuple[Callable[[Marked, _Fields, Vocabulary], Shock], Colle
     "throttle": (_throttle, ()),
     "fail": (_failure, ()),
     "interrupt": (_interruption, ()),
+    "maintenance": (_maintenance, ()),
+    "withdraw_maintenance": (_withdrawal, ()),
 }
 """What can happen: its key, who reads it, and the keys that may stand beside it."""
 

@@ -109,7 +109,63 @@ class Interruption:
             raise ValueError(f"{self.count} instances cannot be interrupted; give 1 or more")
 
 
-Shock = PoolShock | QuotaShock | Throttle | Failure | Interruption
+MAINTENANCE_CODES = ("instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop")
+"""What EC2 schedules for instances, in its own words."""
+
+MAINTENANCE_NOTICE_SECONDS = 14 * 86_400.0
+"""AWS announces maintenance about two weeks ahead."""
+
+MAINTENANCE_LASTS_SECONDS = 2 * 3600.0
+
+MAINTENANCE_PAGE_SIZE = 1000
+"""Instances in one message of AWS Health, which cuts at 256 KB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledMaintenance:
+    """At `at_seconds` EC2 announces maintenance for up to `count` (None: all) running instances; see `maintenance`.
+
+    At `until_seconds` it takes back what has not been done by then; None: it takes nothing back.
+    """
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    pool: str = "*"
+    group: str = "*"
+    instance: str = "*"
+    """Instance ids, as a glob."""
+    count: int | None = None
+    code: str
+    notice_seconds: float = MAINTENANCE_NOTICE_SECONDS
+    """From the announcement until it may begin."""
+    lasts_seconds: float = MAINTENANCE_LASTS_SECONDS
+    """How long after that it ends at the latest."""
+    page_size: int = MAINTENANCE_PAGE_SIZE
+    """How many instances AWS Health names in one message."""
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+        if self.code not in MAINTENANCE_CODES:
+            raise ValueError(f"there is no maintenance `{self.code}`; choose one of {', '.join(MAINTENANCE_CODES)}")
+        if min(self.notice_seconds, self.lasts_seconds) < 0:
+            raise ValueError("maintenance cannot begin before it is announced or end before it begins")
+        if self.page_size < 1 or (self.count is not None and self.count < 1):
+            raise ValueError("maintenance concerns 1 instance or more, and a page names 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceWithdrawal:
+    """At `at_seconds` EC2 takes back all maintenance of matching instances that has not been done."""
+
+    at_seconds: float
+    region: str = "*"
+    pool: str = "*"
+    group: str = "*"
+    instance: str = "*"
+
+
+Shock = PoolShock | QuotaShock | Throttle | Failure | Interruption | ScheduledMaintenance | MaintenanceWithdrawal
 
 
 def calls(pattern: str, service: str, operation: str) -> bool:

@@ -155,10 +155,20 @@ class Targets:
         if target.instance.state != "running":
             words = f"Target is in the {target.instance.state} state"
             return {"State": "unused", "Reason": "Target.InvalidState", "Description": words}
+        if self._is_rebooting(target):
+            return _FAILED
         failed = target.instance.application_failed_time
         if failed is not None and self._region.now >= failed + target.interval_seconds * target.failures:
             return _FAILED
         return {"State": "healthy"} if self._region.now >= self._healthy_time(target) else _INITIAL
+
+    def _is_rebooting(self, target: Target) -> bool:
+        """Have its checks fallen because of a reboot, and not yet passed again?"""
+        down, back = target.instance.down_time, target.instance.back_time
+        if down is None or back is None or down < target.registered_time:
+            return False
+        answers = back + self._region.timings.application_start_seconds
+        return down + target.interval_seconds * target.failures <= self._region.now < answers
 
     def _healthy_time(self, target: Target) -> float:
         """The first health check after the application has begun to answer."""

@@ -31,6 +31,9 @@ class Timings:
     shutdown_seconds: float = 30.0
     """From `shutting-down` to `terminated`, and from `stopping` to `stopped`."""
 
+    reboot_seconds: float = 60.0
+    """From a reboot until the machine is up again; the application needs `application_start_seconds` more."""
+
     terminated_visible_seconds: float = 3600.0
     """How long DescribeInstances still shows a terminated instance. AWS: about an hour."""
 

@@ -29,7 +29,7 @@ from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState
 from spotward.model.world import Doom, KnownDetails, Pause, World
-from tests.engine.made import any_of
+from tests.engine.any_value import any_of
 
 
 @given(any_of(Event))

@@ -1,10 +1,7 @@
 import asyncio
 import itertools
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,6 +38,7 @@ from tests.engine.made import (
     seen,
     wishing,
 )
+from tests.engine.mortal import Mortal, live_until_a_deed, run_as_a_daemon
 
 CHECKOUT = Path(__file__).parents[2]
 NOTICE = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
@@ -357,58 +355,17 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
     with_store(tmp_path, work)
 
 
-DAEMON = """
-import asyncio, sys
-from pathlib import Path
-from spotward.engine.core import Core
-from spotward.engine.log import set_up
-from spotward.engine.store import SqliteStore
-from spotward.model.event import InstanceGone
-from tests.engine.living import MadeHands, MadeSource, a_clock, a_live
-from tests.engine.made import NOON, REGION, a_tagging, done, wishing
-
-async def act(action, attempt):
-    print("at work", flush=True)
-    await asyncio.sleep(float(sys.argv[2]))
-    return done(action)
-
-async def main():
-    set_up()
-    store, clock = SqliteStore.to_write(Path(sys.argv[1])), a_clock()
-    core = Core([wishing(a_tagging(), when=InstanceGone)])
-    source = MadeSource([InstanceGone(time=NOON, region=REGION, instance_id="i-1")], endless=True)
-    live = a_live(store, clock, MadeHands(clock, act), core=core, sources=[source])
-    ending = await live.run(signals=True)
-    await store.close()
-    print(ending.why, flush=True)
-
-asyncio.run(main())
-"""
-
-
-def a_process(program: str, *words: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": f"src:{CHECKOUT}"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def a_daemon(place: Path, seconds_at_work: float) -> "subprocess.Popen[str]":
-    daemon = a_process(DAEMON, str(place), str(seconds_at_work))
-    assert daemon.stdout is not None
-    assert daemon.stdout.readline() == "at work\n"
+def a_daemon(place: Path, seconds_at_work: float) -> Mortal:
+    daemon = Mortal(run_as_a_daemon, place, seconds_at_work)
+    assert daemon.word() == "at work"
     return daemon
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_daemon_once_what_is_under_way_is_finished(tmp_path: Path, number: signal.Signals) -> None:
     daemon = a_daemon(tmp_path, 0.3)
-    daemon.send_signal(number)
-    text, _ = daemon.communicate(timeout=20)
-    assert (daemon.returncode, text) == (0, "stopped\n")
+    daemon.send(number)
+    assert (daemon.words(), daemon.ended()) == (["stopped"], 0)
     store = SqliteStore.to_read(tmp_path)
     assert not asyncio.run(store.load()).world.wishes
     asyncio.run(store.close())
@@ -416,11 +373,10 @@ def test_a_signal_stops_the_daemon_once_what_is_under_way_is_finished(tmp_path: 
 
 def test_a_second_signal_ends_the_daemon_at_once_and_the_next_start_knows_what_is_in_doubt(tmp_path: Path) -> None:
     daemon = a_daemon(tmp_path, 3600)
-    daemon.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        daemon.wait(0.3)
-    daemon.send_signal(signal.SIGTERM)
-    assert daemon.wait(20) == 128 + signal.SIGTERM
+    daemon.send(signal.SIGTERM)
+    assert daemon.ended(0.3) is None
+    daemon.send(signal.SIGTERM)
+    assert daemon.ended() == 128 + signal.SIGTERM
 
     async def again(store: SqliteStore) -> None:
         assert (await store.load()).world.wishes["tag web"].state == "asked"
@@ -433,57 +389,13 @@ def test_a_second_signal_ends_the_daemon_at_once_and_the_next_start_knows_what_i
     with_store(tmp_path, again)
 
 
-MORTAL = """
-import asyncio, json, os, signal, sys
-from dataclasses import replace
-from pathlib import Path
-from spotward.engine.log import set_up
-from spotward.engine.store import SqliteStore
-from spotward.model.action import ObserveRegion
-from spotward.model.event import InterruptionNoticed
-from tests.engine.living import MadeHands, MadeSource, a_clock, a_live
-from tests.engine.made import NOON, REGION, a_group, answer, seen
-
-place, lives = Path(sys.argv[1]), int(sys.argv[2])
-cloud = place / "cloud.json"
-deeds = json.loads(cloud.read_text()) if cloud.exists() else []
-
-def act(action, attempt):
-    now = clock.now()
-    if isinstance(action, ObserveRegion):
-        return replace(seen(a_group("i-1"), time=now), key=action.key)
-    deeds.append([action.kind, action.key, attempt])
-    cloud.write_text(json.dumps(deeds))
-    if len(deeds) == lives:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer(action, now)
-
-async def main():
-    global clock
-    set_up()
-    store, clock = SqliteStore.to_write(place / "state"), a_clock()
-    notice = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
-    first = not deeds
-    source = MadeSource([notice] if first else [])
-    live = a_live(store, clock, MadeHands(clock, act), sources=[source],
-                  policy={"observe_seconds": 3600.0 if first else 0.0})
-    ending = await live.run(quiet_within_seconds=10)
-    await store.close()
-    print(ending.why, flush=True)
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.parametrize("killed_after", [1, 2])
 def test_killed_after_any_deed_the_next_start_finishes_it_under_the_same_token(
     tmp_path: Path, killed_after: int
 ) -> None:
-    first = a_process(MORTAL, str(tmp_path), str(killed_after))
-    assert first.wait(20) == -signal.SIGKILL
-    second = a_process(MORTAL, str(tmp_path), "0")
-    text, _ = second.communicate(timeout=20)
-    assert (second.returncode, text) == (0, "quiet\n")
+    assert Mortal(live_until_a_deed, tmp_path, killed_after).ended() == -signal.SIGKILL
+    second = Mortal(live_until_a_deed, tmp_path, 0)
+    assert (second.words(), second.ended()) == (["quiet"], 0)
     deeds = [tuple(deed) for deed in json.loads((tmp_path / "cloud.json").read_text())]
     assert len(deeds) == 3, "the deed that was not answered was not asked again, or another one was"
     assert deeds[killed_after - 1] == deeds[killed_after]

@@ -16,38 +16,13 @@ from spotward.engine.ports import WHOLE_JOURNAL, Recording
 from spotward.engine.replay import differences
 from spotward.engine.store import SqliteStore, this_process
 from spotward.model.action import Action
-from spotward.model.event import Event, InterruptionNoticed, RebalanceAdvised, RegionObserved, Tick, Woken
-from spotward.model.world import World
+from spotward.model.event import Event, InterruptionNoticed, RegionObserved
+from tests.engine.histories import a_history
 from tests.engine.living import MadeHands, MadeSource, a_clock, a_live, with_store
-from tests.engine.made import NOON, PRODUCT, REGION, WEB, a_group, answer, refusing, seen
+from tests.engine.made import NOON, PRODUCT, REGION, a_group, answer, refusing
 from tests.engine.store_contract import Journal
 
 CHECKOUT = Path(__file__).parents[2]
-
-
-def a_history(dice: random.Random, length: int = 60) -> list[Event]:
-    """Events as a day might bring them, and answers to what the small product asks."""
-    core, world = Core(PRODUCT), World()
-    events: list[Event] = []
-    asked: list[Action] = []
-    for number in range(length):
-        now = NOON + 7 * number
-        ids = dice.sample([f"i-{n}" for n in range(8)], 4)
-        event: Event = dice.choice(
-            [
-                Tick(time=now, regions=(REGION,)),
-                Woken(time=now, subject=WEB),
-                seen(a_group(*ids), a_group("i-x", "i-y", name="api"), time=now),
-                InterruptionNoticed(time=now, region=REGION, instance_id=ids[0], deadline=now + 120),
-                RebalanceAdvised(time=now, region=REGION, instance_id="i-x"),
-                *(answer(action, now) for action in asked[-2:]),
-            ]
-        )
-        step = core.step(world, event, page_number=1)
-        world = step.world
-        asked += [each.action for each in step.asked]
-        events.append(event)
-    return events
 
 
 async def recorded(place: Path, events: list[Event]) -> Recording:
@@ -121,7 +96,7 @@ from spotward.engine.codec import PAGES
 from spotward.engine.core import Core
 from spotward.model.world import World
 from tests.engine.made import PRODUCT
-from tests.engine.test_replay import a_history
+from tests.engine.histories import a_history
 
 core, world, number = Core(PRODUCT), World(), 1
 for event in a_history(random.Random(3)):

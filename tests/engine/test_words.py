@@ -16,7 +16,8 @@ from spotward.model.event import (
     TargetStateChanged,
     Tick,
 )
-from tests.engine.made import NOON, REGION, WEB, a_group, a_launch, an_instance, any_of, seen
+from tests.engine.any_value import any_of
+from tests.engine.made import NOON, REGION, WEB, a_group, a_launch, an_instance, seen
 
 
 @given(any_of(Event))

@@ -169,3 +169,31 @@ def test_a_target_that_is_deleted_later_holds_up_nobody(aws: Clients, hand: Stag
     group = HookedGroup(aws, hand, network, NotificationTargetARN=arn, RoleARN=ROLE)
     aws("sqs").delete_queue(QueueUrl=url)
     group.complete(InstanceId=group.hold())
+
+
+def test_a_target_drains_for_its_groups_deregistration_delay(aws: Clients, hand: StageHand, network: Network) -> None:
+    made = aws("elbv2").create_target_group(Name=next(NAMES), Protocol="TCP", Port=80, VpcId=network.vpc_id)
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    balancer = aws("elbv2").create_load_balancer(Name=next(NAMES), Subnets=list(network.subnet_ids), Type="network")
+    aws("elbv2").create_listener(
+        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="TCP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+    )
+    attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": "600"}]
+    aws("elbv2").modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
+    group = HookedGroup(aws, hand, network)
+    (one,) = group.states()
+    aws("elbv2").register_targets(TargetGroupArn=arn, Targets=[{"Id": one}])
+
+    def state() -> str:
+        (found,) = aws("elbv2").describe_target_health(TargetGroupArn=arn, Targets=[{"Id": one}])[
+            "TargetHealthDescriptions"
+        ]
+        return str(found["TargetHealth"]["State"])
+
+    eventually(lambda: state() == "healthy")
+    aws("elbv2").deregister_targets(TargetGroupArn=arn, Targets=[{"Id": one}])
+    assert state() == "draining"
+    eventually(lambda: state() == "unused")

@@ -18,7 +18,7 @@ from spotward.sim.scenario import (
     Vocabulary,
     parse_scenario,
 )
-from spotward.sim.shocks import MaintenanceWithdrawal, ScheduledMaintenance, calls
+from spotward.sim.shocks import MaintenanceWithdrawal, ScheduledMaintenance, SlowRequests, calls
 
 CHECKOUT = Path(__file__).parents[2]
 EXAMPLES = sorted((CHECKOUT / "examples" / "scenarios").glob("*.yaml"))
@@ -45,6 +45,7 @@ def test_every_kind_of_shock_is_read() -> None:
 - {at: 91, for: 9, maintenance: {code: system-reboot, group: web, count: 3, notice: 2h, lasts: 30m, page: 2}}
 - {at: 92, maintenance: {code: instance-stop, pool: "m5.*/*", instance: i-0a*}}
 - {at: 93, withdraw_maintenance: {group: w*}}
+- {at: 94, until: 100, requests: {target_group: web, take: 4m}}
 """)
     assert scenario.shocks == (
         PoolShock(
@@ -73,6 +74,7 @@ def test_every_kind_of_shock_is_read() -> None:
         ),
         ScheduledMaintenance(at_seconds=92, code="instance-stop", pool="m5.*/*", instance="i-0a*"),
         MaintenanceWithdrawal(at_seconds=93, group="w*"),
+        SlowRequests(at_seconds=94, until_seconds=100, target_group="web", seconds=240),
     )
 
 
@@ -195,6 +197,7 @@ def test_a_time_is_seconds_or_has_units(written: str, seconds: float) -> None:
             "- {at: 1, maintenance: {code: instance-retirment}}\n",
             "s.yaml:1:31: unknown kind of maintenance `instance-retirment`; did you mean `instance-retirement`?",
         ),
+        ("- {at: 1, requests: {}}\n", "s.yaml:1:21: `requests` does not say how long they take; add `take: 4m`"),
         (
             "- {at: 1, until: 3, withdraw_maintenance: {group: web}}\n",
             "s.yaml:1:18: maintenance is withdrawn at one moment; delete `until`",

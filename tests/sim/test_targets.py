@@ -100,3 +100,59 @@ def test_target_groups_of_addresses_and_unknown_ones_are_somebody_elses() -> Non
     assert owned == {TARGETS: True, "arn:ip": False, "gone": False}
     with pytest.raises(ApiError, match="TargetGroupNotFound"):
         scene.elb("DescribeTargetHealth", TargetGroupArn="gone")
+
+
+def draining_seconds(scene: Scene, **settings: object) -> int:
+    """For how long a target of a group with these settings drains."""
+    scene.town.target_groups[TARGETS].update(settings)
+    (one,) = scene.run()
+    register(scene, one)
+    scene.wait(60)
+    scene.elb("DeregisterTargets", TargetGroupArn=TARGETS, Targets=[{"Id": one}])
+    seconds = 0
+    while health(scene, one)[one][0] == "draining":
+        scene.wait(1)
+        seconds += 1
+    assert health(scene, one) == {one: ("unused", "Target.NotRegistered")}
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({"Protocol": "HTTP"}, 15),
+        ({"Protocol": "HTTP", "DeregistrationDelaySeconds": 5}, 5),
+        ({"Protocol": "HTTP", "DeregistrationDelaySeconds": 0}, 0),
+        ({"Protocol": "TCP"}, 300),
+        ({"Protocol": "TLS", "DeregistrationDelaySeconds": 120}, 120),
+        ({"Protocol": "HTTP", "LoadBalancerArns": []}, 0),
+    ],
+)
+def test_a_target_drains_while_requests_are_in_flight_and_no_longer_than_its_group_allows(
+    settings: dict[str, object], seconds: int
+) -> None:
+    assert draining_seconds(Scene(), **settings) == seconds
+
+
+def test_slow_requests_make_a_target_drain_longer() -> None:
+    scene = Scene()
+    scene.cloud.requests_take("w*", 200.0)
+    scene.cloud.requests_take("other", 2.0)
+    assert draining_seconds(scene, Protocol="HTTP") == 200
+    assert draining_seconds(scene, Protocol="HTTP", DeregistrationDelaySeconds=30) == 30
+    scene.cloud.requests_take("w*", None)
+    assert draining_seconds(scene, Protocol="HTTP") == 15
+
+
+def test_a_group_terminates_a_member_when_its_target_has_drained() -> None:
+    scene = Scene()
+    scene.town.target_groups[TARGETS].update(Protocol="TCP", DeregistrationDelaySeconds=90)
+    scene.group(desired=1, TargetGroupARNs=[TARGETS])
+    (member,) = scene.members()
+    scene.terminate(member)
+    scene.wait(89)
+    assert (health(scene)[member][0], scene.state(member)) == ("draining", "running")
+    told = scene.asg("DescribeScalingActivities", AutoScalingGroupName="web")["Activities"]
+    assert "WaitingForELBConnectionDraining" in {one["StatusCode"] for one in told}
+    scene.wait(1)
+    assert scene.state(member) == "shutting-down"

@@ -267,6 +267,10 @@ class Cloud:
         found = self._finding.matching(pool=pool, group=group, instance=instance)
         return self._maintenance.withdraw({one.id for one in found})
 
+    def requests_take(self, target_group: str, seconds: float | None) -> None:
+        """Requests to target groups whose names match the glob take so long from now on; None: as usual again."""
+        self._targets.requests_take(target_group, seconds)
+
     def recheck_pools(self) -> None:
         """Ask the pools again, now: call it after `Pools.shock`, whose effect no earlier answer could foretell."""
         self._reclaim.recheck()

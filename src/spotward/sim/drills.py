@@ -1,4 +1,4 @@
-"""What a scenario does to the virtual region itself at its moments: interruptions, and maintenance come and gone.
+"""What a scenario does to the virtual region itself at its moments: interruptions, maintenance, slow requests.
 
 The other shocks change how the market or the API answers, and are looked up by those; these are deeds, and somebody has
 to do them when their time has come. Whoever moves a region's time asks here on the way.
@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from heapq import heappop, heappush
 
 from spotward.sim.cloud import Cloud
-from spotward.sim.shocks import Interruption, MaintenanceWithdrawal, ScheduledMaintenance, Shock
+from spotward.sim.shocks import Interruption, MaintenanceWithdrawal, ScheduledMaintenance, Shock, SlowRequests
 
 Deed = Callable[[Cloud], None]
 
@@ -45,6 +45,8 @@ class Drills:
                         pool=shock.pool, group=shock.group, instance=shock.instance
                     ),
                 )
+            case SlowRequests():
+                self._slow_down(shock)
             case _:
                 pass
 
@@ -66,6 +68,11 @@ class Drills:
 
         self._planned += 1
         heappush(self._due, (self._start_time + seconds, self._planned, do))
+
+    def _slow_down(self, shock: SlowRequests) -> None:
+        self._plan(shock.at_seconds, lambda cloud: cloud.requests_take(shock.target_group, shock.seconds))
+        if shock.until_seconds is not None:
+            self._plan(shock.until_seconds, lambda cloud: cloud.requests_take(shock.target_group, None))
 
     def _announce(self, shock: ScheduledMaintenance, cloud: Cloud) -> None:
         hit = cloud.announce_maintenance(shock)

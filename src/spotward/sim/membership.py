@@ -230,8 +230,7 @@ class Membership:
     def _drain_seconds(self, group: Group, member: Member) -> float:
         """Deregister from the group's load balancers; how long that takes."""
         drained = [self._targets.deregister(arn, member.instance) for arn in group.target_groups]
-        waits = any(drained) and member.instance.state == "running"
-        return self._region.timings.deregistration_seconds if waits else 0.0
+        return max(drained, default=0.0)
 
     # -- what EC2 says -----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from spotward.sim.shocks import (
     QuotaShock,
     ScheduledMaintenance,
     Shock,
+    SlowRequests,
     Throttle,
 )
 
@@ -44,6 +45,7 @@ _FAIL = ("operation", "code", "message", "times")
 _INTERRUPT = ("pool", "group", "count")
 _MAINTENANCE = ("code", "pool", "group", "instance", "count", "notice", "lasts", "page")
 _WITHDRAWAL = ("pool", "group", "instance")
+_SLOW = ("target_group", "take")
 
 _OPERATION = re.compile(r"([a-z0-9-]+\.)?[A-Z][A-Za-z0-9]*")
 _TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
@@ -221,6 +223,17 @@ def _withdrawal(entry: Marked, fields: _Fields, vocabulary: Vocabulary) -> Maint
     )
 
 
+def _slow_requests(entry: Marked, fields: _Fields, vocabulary: Vocabulary) -> SlowRequests:  # noqa: ARG001 - of a table
+    inside = fields["requests"].fields(_SLOW, "`requests`")
+    if "take" not in inside:
+        raise fields["requests"].error("`requests` does not say how long they take; add `take: 4m`")
+    return SlowRequests(
+        **_when(entry, fields),
+        target_group=_glob(inside, "target_group"),
+        seconds=inside["take"].seconds("`take`", most=AT_SECONDS_MAX),
+    )
+
+
 def _glob(inside: _Fields, name: str) -> str:
     return inside[name].text(f"`{name}`") if name in inside else "*"
 
@@ -233,6 +246,7 @@ _KINDS: Mapping[str, tuple[Callable[[Marked, _Fields, Vocabulary], Shock], Colle
     "interrupt": (_interruption, ()),
     "maintenance": (_maintenance, ()),
     "withdraw_maintenance": (_withdrawal, ()),
+    "requests": (_slow_requests, ()),
 }
 """What can happen: its key, who reads it, and the keys that may stand beside it."""
 

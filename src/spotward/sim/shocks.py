@@ -165,7 +165,36 @@ class MaintenanceWithdrawal:
     instance: str = "*"
 
 
-Shock = PoolShock | QuotaShock | Throttle | Failure | Interruption | ScheduledMaintenance | MaintenanceWithdrawal
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowRequests:
+    """From `at_seconds` to `until_seconds` (None: for good) requests to matching target groups take so long.
+
+    A target that drains meanwhile does so for as long, or for its group's deregistration delay, if that is shorter.
+    """
+
+    at_seconds: float
+    until_seconds: float | None = None
+    region: str = "*"
+    target_group: str = "*"
+    """Names, as a glob."""
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _check_span(self.at_seconds, self.until_seconds)
+        if self.seconds < 0:
+            raise ValueError(f"a request cannot take {self.seconds:g} s; give 0 or more")
+
+
+Shock = (
+    PoolShock
+    | QuotaShock
+    | Throttle
+    | Failure
+    | Interruption
+    | ScheduledMaintenance
+    | MaintenanceWithdrawal
+    | SlowRequests
+)
 
 
 def calls(pattern: str, service: str, operation: str) -> bool:

@@ -2,13 +2,18 @@
 
 A target's health is worked out when somebody asks: it follows from when it was registered, from when its application
 answers, and from when its health checks fall. A target group that no load balancer uses checks nothing, and says so.
-The target groups themselves are somebody else's; their health check settings are asked for.
+A target that is deregistered drains until the requests in flight are answered, at most for the deregistration delay of
+its group; connections of a Network Load Balancer stay open until that is over, and without a load balancer nothing is
+in flight. The target groups themselves are somebody else's; their settings are asked for.
+
+Source: the guides of Application and Network Load Balancers, "Deregistration delay".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import ceil
 from typing import Any
 
@@ -20,6 +25,12 @@ from spotward.sim.surroundings import Remembered
 
 FIRST_CHECK_SECONDS = 5.0
 """From registration to the first health check; one that passes is enough for a new target."""
+
+DEREGISTRATION_DELAY_SECONDS = 300.0
+"""Of a target group whose owner has set none."""
+
+_CONNECTIONS = frozenset({"TCP", "UDP", "TCP_UDP", "TLS", "QUIC", "TCP_QUIC"})
+"""The protocols whose targets hold connections, and not requests."""
 
 _NOT_REGISTERED = {
     "State": "unused",
@@ -71,6 +82,7 @@ class Targets:
         self._instances = instances
         self._around = surroundings
         self._registered: dict[str, dict[TargetKey, Target]] = {}
+        self._slow: dict[str, float] = {}
         instances.listen(self._drop_terminated)
 
     def operations(self) -> dict[str, Operation]:
@@ -104,19 +116,37 @@ class Targets:
                 failures=int(settings.get("UnhealthyThresholdCount") or 2),
             )
 
-    def deregister(self, arn: str, instance: Instance, port: int | None = None) -> bool:
-        """Let it drain. True when there was something to drain."""
+    def requests_take(self, target_group: str, seconds: float | None) -> None:
+        """From now on requests to target groups whose names match the glob take so long; None: as usual again."""
+        self._slow.pop(target_group, None)
+        if seconds is not None:
+            self._slow[target_group] = seconds
+
+    def deregister(self, arn: str, instance: Instance, port: int | None = None) -> float:
+        """Let it drain. Returns for how many seconds."""
         found = [
             target
             for (instance_id, one_port), target in self._registered.get(arn, {}).items()
             if instance_id == instance.id and (port is None or port == one_port) and target.draining_until is None
         ]
+        seconds = self._drain_seconds(arn, instance)
         for target in found:
-            self._drain(arn, target)
-        return bool(found)
+            self._drain(arn, target, seconds)
+        return seconds if found else 0.0
 
-    def _drain(self, arn: str, target: Target) -> None:
-        until = target.draining_until = self._region.now + self._region.timings.deregistration_seconds
+    def _drain_seconds(self, arn: str, instance: Instance) -> float:
+        settings = self._around.target_group(arn) or {}
+        if settings.get("LoadBalancerArns") == [] or instance.state != "running":
+            return 0.0
+        delay = float(settings.get("DeregistrationDelaySeconds", DEREGISTRATION_DELAY_SECONDS))
+        if settings.get("Protocol") in _CONNECTIONS:
+            return delay
+        name = arn.split("/")[1] if "/" in arn else arn
+        slow = [seconds for glob, seconds in self._slow.items() if fnmatchcase(name, glob)]
+        return min(delay, slow[-1] if slow else self._region.timings.requests_in_flight_seconds)
+
+    def _drain(self, arn: str, target: Target, seconds: float) -> None:
+        until = target.draining_until = self._region.now + seconds
         key = (target.instance.id, target.port)
 
         def leave() -> None:

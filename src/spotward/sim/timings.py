@@ -40,8 +40,8 @@ class Timings:
     application_start_seconds: float = 20.0
     """From `running` until the application answers the load balancer's health checks."""
 
-    deregistration_seconds: float = 15.0
-    """How long a target drains. AWS waits up to 300 s, but ends at once when no request is in flight."""
+    requests_in_flight_seconds: float = 15.0
+    """How long a target has requests in flight when it drains, if its group's deregistration delay gives it so long."""
 
     group_reaction_seconds: float = 5.0
     """From a change of a group (desired capacity, a member lost) until the group acts on it."""

@@ -1,8 +1,9 @@
 """The table of contents of the thinking: who is asked, in which order, and which guards have the last word.
 
-Order matters in three places. Open swaps are carried on before a new one may begin in the same group; a rescue comes
-before a saving, because capacity comes before money; and what was borrowed of a group is given back last, when it is
-certain that no swap needs it any more.
+Order matters in four places. Open swaps are carried on before a new one may begin in the same group; incidents of nodes
+come after them, because a successor that serves is what a drain may wait for (the other way, a swap that waits for a
+drain is woken when it is done); a rescue comes before a saving, because capacity comes before money; and what was
+borrowed of a group is given back last, when it is certain that no swap needs it any more.
 """
 
 from collections.abc import Sequence
@@ -15,19 +16,47 @@ from spotward.groups.rescue import rescues
 from spotward.groups.survey import surveys
 from spotward.groups.swap import swaps
 from spotward.model.decision import Decider, Guard
+from spotward.nodes.guard import (
+    budget_guard,
+    crowd_guard,
+    grace_guard,
+    hook_guard,
+    node_guard,
+    off_guard,
+    ownership_guard,
+)
+from spotward.nodes.incidents import incidents
+from spotward.nodes.policy import NodesPolicy
+
+NO_CLUSTER = NodesPolicy()
+"""What holds for nodes unless something else is said; it acts only once a cluster is heard of."""
 
 
-def deciders(policy: GroupsPolicy) -> Sequence[Decider]:
+def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[Decider]:
     """Every decider, in the order in which it is asked."""
     return (
         surveys(policy),
         swaps(policy),
+        incidents(nodes),
         rescues(policy),
         replacements(policy),
         returns(),
     )
 
 
-def guards(policy: GroupsPolicy) -> Sequence[Guard]:
+def guards(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[Guard]:
     """Every guard; a wish must pass all of them."""
-    return (scope_guard(policy), note_guard, room_guard, capacity_guard, member_guard)
+    return (
+        scope_guard(policy),
+        note_guard,
+        room_guard,
+        capacity_guard,
+        member_guard,
+        node_guard,
+        ownership_guard,
+        grace_guard,
+        budget_guard(nodes),
+        crowd_guard(nodes),
+        off_guard,
+        hook_guard(nodes),
+    )

@@ -47,8 +47,8 @@ class ClusterView:
 
     name: str = ""
     """Empty as long as nothing was heard of a cluster."""
-    whole_time: float = 0.0
-    """When its nodes were last seen whole; 0 for never: until then a stranger cannot be told from a node."""
+    whole_time: float | None = None
+    """When its nodes were last seen whole; None for never: until then a stranger cannot be told from a node."""
     silent_since: float | None = None
     """Since when its API server cannot be reached; None while it can."""
     silent_reason: str = ""
@@ -72,7 +72,7 @@ class ClusterView:
     @property
     def seen(self) -> bool:
         """Were its nodes seen whole?"""
-        return self.whole_time > 0
+        return self.whole_time is not None
 
     def node_for(self, instance_id: str) -> Node | None:
         """The node that an instance is, or None."""

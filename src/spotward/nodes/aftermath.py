@@ -15,6 +15,7 @@ from spotward.model.incident import Cause, Incident, Replacement, Signal
 from spotward.model.node_action import DeleteNode, MarkOutOfService, UncordonNode, UnmarkOutOfService
 from spotward.model.units import span
 from spotward.nodes.keys import Errand, key_of
+from spotward.nodes.learn import back_on
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import swap_of
 
@@ -33,12 +34,24 @@ LOOKS_PER_WAIT = 4
 
 def expire(steps: Steps, scene: Scene) -> Steps:
     """Signals that hold no more."""
+    steps = _on_again(steps, scene)
     incident = steps.incident
     node = scene.node(incident)
     signals = tuple(_after(signal, incident, node, scene) for signal in incident.signals)
     if signals != incident.signals:
         steps = steps.at(replace(incident, signals=signals))
     return steps.waking(_next_expiry(steps.incident, scene))
+
+
+def _on_again(steps: Steps, scene: Scene) -> Steps:
+    """EC2's answers lag: a node that became ready since its machine stopped says more."""
+    incident, node = steps.incident, scene.node(steps.incident)
+    if node is None or incident.off_time is None or incident.off_state != "stopped" or not node.ready:
+        return steps
+    since = max((c.time for c in node.conditions if c.type == "Ready" and c.time is not None), default=0.0)
+    if since <= incident.off_time and node.boot_id in {"", incident.boot_id}:
+        return steps
+    return steps.at(back_on(incident, scene.now))
 
 
 def _after(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> Signal:

@@ -76,6 +76,7 @@ def _decision(before: World, steps: Steps) -> Decision:
     return Decision(
         undertakings=(incident,),
         wishes=(*steps.wishes, *_unwatch(before, incident)),
+        wakes=steps.others,
         verdicts=steps.verdicts,
         notes=(*steps.notes, note),
         withdrawn=every_key(incident),

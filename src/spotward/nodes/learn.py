@@ -107,7 +107,7 @@ def _hook_done(incident: Incident, event: Done) -> Incident:
 
 def _machine(incident: Incident, event: InstanceGone | InstanceFound | InstanceLaunched) -> Incident:
     if isinstance(event, InstanceLaunched):
-        return _back(incident, event.time) if incident.off_time is not None else incident
+        return back_on(incident, event.time) if incident.off_time is not None else incident
     if isinstance(event, InstanceGone):
         state = event.state
     else:
@@ -115,13 +115,13 @@ def _machine(incident: Incident, event: InstanceGone | InstanceFound | InstanceL
     if state in OFF_STATES and (incident.off_time is None or incident.off_state != state):
         return replace(incident, off_time=incident.off_time or event.time, off_state=state)
     if state == "running" and incident.off_time is not None and isinstance(event, InstanceFound):
-        return _back(incident, event.time)
+        return back_on(incident, event.time)
     return incident
 
 
-def _back(incident: Incident, time: float) -> Incident:
+def back_on(incident: Incident, time: float) -> Incident:
     """The machine that was off is on again: what made it go off is over."""
-    over = f"the machine is on again since {span(max(0.0, time - (incident.off_time or time)))} after it went off"
+    over = f"the machine is on again, {span(max(0.0, time - (incident.off_time or time)))} after it went off"
     signals = tuple(replace(s, over=over) if s.over is None and s.cause in RETURNING else s for s in incident.signals)
     return replace(incident, signals=signals, off_time=None, off_state="")
 
@@ -157,7 +157,7 @@ def _after_answer(
         case PodResult.GONE:
             return _at(record, Fate.GONE, now, record.reason)
         case PodResult.BLOCKED | PodResult.TWO_BUDGETS | PodResult.REFUSED:
-            return _held_back(record, answer, incident, world, now, policy)
+            return _heldback_on(record, answer, incident, world, now, policy)
         case PodResult.BUSY:
             return _again(record, answer.retry_after_seconds or BUSY_RETRY_SECONDS, answer.reason, now)
         case PodResult.FAILED:
@@ -165,7 +165,7 @@ def _after_answer(
             return _again(record, max(answer.retry_after_seconds, pause), answer.reason, now)
 
 
-def _held_back(
+def _heldback_on(
     record: PodRecord, answer: PodAnswer, incident: Incident, world: World, now: float, policy: NodesPolicy
 ) -> PodRecord:
     pods = world.cluster.pods.get(incident.node)

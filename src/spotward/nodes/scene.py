@@ -101,6 +101,8 @@ class Steps:
     wishes: tuple[Wish, ...] = ()
     wake: float = math.inf
     """When to look again at the latest."""
+    others: tuple[WakeAt, ...] = ()
+    """Of others, who wait for what has just come to pass."""
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -115,6 +117,11 @@ class Steps:
     def waking(self, time: float) -> "Steps":
         """With a time to look again, if it is sooner than those so far."""
         return replace(self, wake=min(self.wake, time))
+
+    def waking_up(self, subject: str | None, now: float) -> "Steps":
+        """With somebody else who must look again now; None is nobody."""
+        others = () if subject is None else (WakeAt(time=now, subject=subject),)
+        return replace(self, others=(*self.others, *others))
 
     def judging(self, subject: str, text: str | None) -> "Steps":
         """With why something is left as it is."""
@@ -132,5 +139,6 @@ class Steps:
 
     @property
     def wakes(self) -> tuple[WakeAt, ...]:
-        """The one wake that is needed."""
-        return () if math.isinf(self.wake) else (WakeAt(time=self.wake, subject=self.incident.instance_id),)
+        """The one wake that it needs itself, and those of others."""
+        mine = () if math.isinf(self.wake) else (WakeAt(time=self.wake, subject=self.incident.instance_id),)
+        return (*self.others, *mine)

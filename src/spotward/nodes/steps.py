@@ -166,7 +166,9 @@ def _emptied(steps: Steps, scene: Scene) -> Steps:
         if scene.now < (incident.deadline or float("inf")):
             return steps.waking(incident.deadline or float("inf"))
         steps = steps.noting_trouble(f"volumes still attached at the deadline: {listed(hanging, most=3)}")
-    return steps.at(replace(steps.incident, drained_time=scene.now)).noting(ending(steps.incident))
+    steps = steps.at(replace(steps.incident, drained_time=scene.now))
+    group = scene.world.group_of.get(incident.instance_id)
+    return steps.noting(ending(steps.incident)).waking_up(group, scene.now)
 
 
 def _volumes_left(incident: Incident, scene: Scene) -> list[str]:

@@ -99,7 +99,7 @@ class Program:
         """Run it to its end. `code`: the exit code that it must end with."""
         key = f"AKIAPROGRAM{next(_numbers):09d}"
         start = _run_apart if self.apart else _run_here
-        ran = replace(start([str(word) for word in words], self._environment(key), stdin), order=self._order(key))
+        ran = replace(start([str(word) for word in words], self.surroundings(key), stdin), order=self._order(key))
         assert ran.code == code, f"`spotward {' '.join(map(str, words))}` ended with {ran.code}:{ran.said}"
         assert "Traceback" not in ran.said, ran.said
         return ran
@@ -112,7 +112,7 @@ class Program:
         with file.open("w") as said:
             process = subprocess.Popen(
                 [*COMMAND, *map(str, words)],
-                env=self._environment(key),
+                env=self.surroundings(key),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -128,7 +128,8 @@ class Program:
         """The same cloud, another state directory."""
         return replace(self, state=state)
 
-    def _environment(self, key: str) -> dict[str, str]:
+    def surroundings(self, key: str = "AKIAPROGRAM") -> dict[str, str]:
+        """The environment that it is started with."""
         own = {"SPOTWARD_STATE": str(self.state)}
         own |= {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "secret"} if self.access_key else {}
         return {**bare_environment(), **self.environment, **own}

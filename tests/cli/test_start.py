@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from spotward.cli.exits import Exit
-from tests.cli.program import Program
+from tests.cli.program import COMMAND, RUN_SECONDS_MAX, Program
 from tests.cli.scenery import BYSTANDER, Scenery
 
 pytestmark = pytest.mark.slow  # each starts programs of its own
@@ -59,6 +60,20 @@ def test_nothing_to_do_is_done_at_once_and_of_the_unknown_there_is_nothing_to_ex
     assert ran.changes == []
     said = spotward("explain", "i-0123456789abcdef0", code=Exit.USAGE).err
     assert "has no page about 'i-0123456789abcdef0'; give an instance (i-…), a group" in said
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_run_whose_reader_has_gone_comes_to_its_end(scenery: Scenery, spotward: Program, style: str) -> None:
+    web = scenery.group("web")
+    command = [*COMMAND, "run", "--once", "--log", style]
+    with subprocess.Popen(
+        command, env=spotward.surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=RUN_SECONDS_MAX)
+    assert (process.returncode, said) == (Exit.DONE, "")
+    assert scenery.on_demand(web) == []
 
 
 def test_an_event_about_an_instance_that_is_no_more_changes_nothing(spotward: Program) -> None:

@@ -1,14 +1,16 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 
+from spotward.engine.clock import ScaledClock
 from spotward.engine.core import Core
-from spotward.engine.log import HIDDEN, log_page, set_up
+from spotward.engine.log import HIDDEN, log_step, set_up
 from spotward.model.event import InstanceGone, Tick
 from spotward.model.world import World
 from tests.engine.made import NOON, REGION, a_launch, a_tagging, refusing, wishing
@@ -33,7 +35,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def logged(core: Core, *, as_json: bool = True) -> io.StringIO:
     stream = io.StringIO()
     set_up(as_json=as_json, stream=stream)
-    log_page(GONE, core.step(World(), GONE, page_number=7))
+    log_step(GONE, core.step(World(), GONE, page_number=7))
     return stream
 
 
@@ -64,11 +66,22 @@ def test_a_person_gets_a_line_to_read() -> None:
     assert not text.startswith("{")
 
 
+def test_the_lines_of_a_person_begin_with_the_clocks_time_and_leave_out_what_goes_without_saying() -> None:
+    stream, still = io.StringIO(), ScaledClock(start=NOON, wall0=0, speed=1e-12)
+    set_up(as_json=False, stream=stream, clock=still)
+    structlog.get_logger("spotward.engine.live").info("stopping; a second signal ends at once", signal="SIGTERM")
+    logging.getLogger("botocore").warning("slow")
+    assert stream.getvalue().splitlines() == [
+        "22:13:20  stopping; a second signal ends at once  signal=SIGTERM",
+        "22:13:20  warning: slow",
+    ]
+
+
 def test_a_step_without_a_page_is_not_logged() -> None:
     stream = io.StringIO()
     set_up(as_json=True, stream=stream)
     tick = Tick(time=NOON)
-    log_page(tick, Core([]).step(World(), tick, page_number=1))
+    log_step(tick, Core([]).step(World(), tick, page_number=1))
     assert stream.getvalue() == ""
 
 
@@ -109,6 +122,16 @@ def test_other_libraries_are_heard_from_warnings_on() -> None:
     logging.getLogger("botocore").warning("slow")
     (line,) = lines(stream)
     assert (line["event"], line["logger"], line["level"]) == ("slow", "botocore", "warning")
+
+
+def test_a_reader_that_goes_away_is_not_missed(capfd: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        set_up(as_json=True, stream=stream)
+        for _ in range(3):
+            structlog.get_logger("spotward.test").info("anybody there?")
+    assert capfd.readouterr().err == ""
 
 
 def test_the_level_can_be_chosen() -> None:

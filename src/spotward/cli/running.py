@@ -1,38 +1,31 @@
 """What `run`, `handle`, `plan`, `explain` and `status` do once their options are read."""
 
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-import structlog
 from rich.console import Console
-from rich.markup import escape
 
-from spotward.cli import explain as journal
 from spotward.cli.exits import Exit
-from spotward.cli.paper import page_lines
+from spotward.cli.explain import explain
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
+from spotward.cli.status import status
+from spotward.cli.telling import Teller, say_ignored, say_outside, say_undone
 from spotward.cli.wire import Parts, parts
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
-from spotward.engine.core import Step
 from spotward.engine.live import Ending, Why
-from spotward.engine.log import log_page, set_up
 from spotward.engine.ports import Delivery
 from spotward.engine.store import SqliteStore
-from spotward.engine.turns import Listener
 from spotward.events.eventbridge import Ignored, parse_all
 from spotward.groups.assess import Fate, assess
-from spotward.groups.policy import GroupsPolicy, policy_of
+from spotward.groups.policy import policy_of
 from spotward.groups.replace import pools_question
-from spotward.groups.scope import in_scope, why_not
+from spotward.groups.scope import in_scope
 from spotward.model.errors import ConfigError
-from spotward.model.event import Event, News, PoolsRecommended, Tick
-from spotward.model.page import Page
-from spotward.model.units import counted
+from spotward.model.event import Event, PoolsRecommended, Tick
 from spotward.model.world import World
 
 ONCE_OBSERVE_SECONDS = 300.0
@@ -40,37 +33,12 @@ ONCE_OBSERVE_SECONDS = 300.0
 look at a whole region serves only a run that lasts long.
 """
 
-log_ = structlog.get_logger("spotward")
-
-
-def _listener(style: str) -> Listener:
-    """How a person or a program is told of each page, as it happens. Raises ConfigError."""
-    if style not in ("auto", "text", "json"):
-        raise ConfigError(f"--log is {style!r}; give `text`, `json` or `auto`")
-    as_text = style == "text" or (style == "auto" and sys.stdout.isatty())
-    set_up(as_json=not as_text)
-    if not as_text:
-        return log_page
-    console = Console(soft_wrap=True, highlight=False)
-
-    def tell(_event: Event, step: Step) -> None:
-        if step.page is not None:
-            _print_lines(step.page, console)
-
-    return tell
-
-
-def _print_lines(page: Page, console: Console) -> None:
-    for line in page_lines(page):
-        console.print(line)
-
-
 # ---- run -------------------------------------------------------------------------------------------------------------
 
 
 async def forever(config: Config, *, log: str) -> int:
     """The daemon: events from the queue, a look from time to time, pages about itself; until a signal."""
-    tell = _listener(log)
+    tell = Teller(log)
     house = await parts(config)
     store = house.store()
     try:
@@ -87,7 +55,7 @@ async def forever(config: Config, *, log: str) -> int:
         live = house.live(store, sources=house.queues(), listeners=[tell, view])
         view.follow(live)
         async with serving(view, host=config.web.host, port=config.web.port) as address:
-            log_.info("started", regions=house.regions, pages=address, queue=config.queue)
+            tell.started(regions=house.regions, pages=address, queue=config.queue)
             await live.run(signals=True)
     finally:
         await store.close()
@@ -97,7 +65,7 @@ async def forever(config: Config, *, log: str) -> int:
 
 async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
     """One reconciliation of every region, until nothing is left to do."""
-    tell = _listener(log)
+    tell = Teller(log)
     house = await parts(config)
     return await _once(
         house, tell, observe_seconds=max(config.observe_seconds, ONCE_OBSERVE_SECONDS), limit_seconds=limit_seconds
@@ -106,13 +74,11 @@ async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
 
 async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
     """One EventBridge event, until nothing is left to do about it. Raises PayloadError."""
-    tell = _listener(log)
+    tell = Teller(log)
     clock = clock_from_environment()
     told = parse_all(text, received=clock.now())
     events = [each for each in told if not isinstance(each, Ignored)]
-    for each in told:
-        if isinstance(each, Ignored):
-            Console(stderr=True, soft_wrap=True).print(f"not for Spotward: {each.reason}", highlight=False)
+    say_ignored(each for each in told if isinstance(each, Ignored))
     if not events:
         return Exit.DONE
     if not config.regions:
@@ -123,17 +89,8 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
         house.aws.close()
         raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
     code = await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
-    _say_outside(house.world(), events, config.groups_policy)
+    say_outside(house.world(), events, config.groups_policy)
     return code
-
-
-def _say_outside(world: World, events: Sequence[News], policy: GroupsPolicy) -> None:
-    """An event about a group that is not in scope leads to no page; whoever gave it is told why nothing was done."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for event in events:
-        group = world.groups.get(world.group_of.get(event.instance_id, ""))
-        if group is not None and not in_scope(group, policy):
-            console.print(f"{event.instance_id}: its group {escape(group.id)} is {escape(why_not(group, policy))}")
 
 
 class _Given:
@@ -151,7 +108,7 @@ class _Given:
 
 
 async def _once(
-    house: Parts, tell: Listener, *, limit_seconds: float, sources: Sequence[_Given] = (), observe_seconds: float = 0
+    house: Parts, tell: Teller, *, limit_seconds: float, sources: Sequence[_Given] = (), observe_seconds: float = 0
 ) -> int:
     store = house.store()
     try:
@@ -160,16 +117,15 @@ async def _once(
     finally:
         await store.close()
         house.aws.close()
-    return _code(ending)
+    say_undone(ending)
+    code = _code(ending)
+    if code is Exit.DONE:
+        tell.quiet()
+    return code
 
 
 def _code(ending: Ending) -> Exit:
-    """What the shell is told of how it ended, and a person why."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for key, reason in ending.waiting:
-        console.print(f"[red]not done:[/red] {escape(key)}: {escape(reason)}")
-    if ending.open_undertakings:
-        console.print(f"{counted(len(ending.open_undertakings), 'swap')} not finished; the next run goes on with them")
+    """What the shell is told of how it ended."""
     if ending.why is Why.STOPPED:
         return Exit.INTERRUPTED
     return Exit.UNFINISHED if ending.waiting or ending.open_undertakings else Exit.DONE
@@ -180,13 +136,12 @@ def _code(ending: Ending) -> Exit:
 
 async def dry(config: Config, *, log: str, once: bool) -> int:
     """`run` without a deed. Its journal is thrown away, so that the real one never holds what was not done."""
-    tell = _listener(log)
+    tell = Teller(log)
     house = await parts(config)
     if once:
         rehearsal = await _rehearsed(house)
-        console = Console(soft_wrap=True, highlight=False)
         for page in rehearsal.pages:
-            _print_lines(page, console)
+            tell.page(page)
         house.aws.close()
         return Exit.DONE
     with tempfile.TemporaryDirectory(prefix="spotward-dry-run-") as directory:
@@ -241,7 +196,7 @@ async def _with_prices(house: Parts, world: World) -> World:
 async def explained(config: Config, subject: str, *, limit: int) -> int:
     """The pages about a subject. Raises ConfigError where there is no journal, or nothing in it about the subject."""
     async with aclosing(_Reader(config)) as reader:
-        if await journal.explain(reader.store, subject, Console(highlight=False), limit=limit):
+        if await explain(reader.store, subject, Console(highlight=False), limit=limit):
             return Exit.DONE
     raise ConfigError(
         f"the journal in {config.state.expanduser()} has no page about {subject!r}; "
@@ -252,7 +207,7 @@ async def explained(config: Config, subject: str, *, limit: int) -> int:
 async def stated(config: Config) -> int:
     """What is under way."""
     async with aclosing(_Reader(config)) as reader:
-        await journal.status(reader.store, Console(highlight=False), now=clock_from_environment().now())
+        await status(reader.store, Console(highlight=False), now=clock_from_environment().now())
     return Exit.DONE
 
 

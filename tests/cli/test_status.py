@@ -1,0 +1,74 @@
+"""What `spotward status` says of what the journal remembers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rpds import HashTrieMap
+
+from spotward.cli.status import VERDICTS_TOLD_MAX, done_last, under_way, waiting
+from spotward.model.cloud import Pool
+from spotward.model.pool_memory import PoolMemory
+from spotward.model.wish import WishState
+from spotward.model.world import World
+from tests.engine.made import NOON, a_launch, a_swap
+
+LATER = NOON + 75
+
+
+def test_where_nothing_was_begun_it_says_so() -> None:
+    assert list(under_way(World(), NOON)) == ["nothing is under way"]
+    assert list(waiting(World(), NOON)) == []
+    assert list(done_last([])) == []
+
+
+def test_a_swap_is_told_with_how_far_it_is() -> None:
+    world = World().with_undertaking(replace(a_swap(), born=NOON))
+    _, head, line = under_way(world, LATER)
+    assert head.split() == ["[dim]group", "why", "for", "to", "replace", "launched", "serving[/dim]"]
+    assert line.split() == ["us-east-1/web", "interruption", "75", "s", "1", "0", "0"]
+
+
+def test_a_failed_wish_is_told_in_words_with_when_it_is_asked_again_and_only_once() -> None:
+    launch = a_launch("launch 1 in web")
+    wish = WishState(attempt=1, state="failed", time=NOON, retry_time=LATER, reason="no permission", action=launch)
+    world = World(
+        wishes=HashTrieMap({launch.key: wish}), verdicts=HashTrieMap({launch.key: "UnauthorizedOperation: no"})
+    )
+    (line,) = waiting(world, NOON)
+    assert line.startswith(
+        "[red]failed:[/red] launch 1 Spot in us-east-1b for us-east-1/web, from 1 pool: no permission"
+    )
+    assert line.endswith("asked again at 2023-11-14 22:14:35Z")
+
+
+def test_subjects_that_share_a_reason_stand_on_one_line() -> None:
+    verdicts = {"i-2": "is protected from scale-in", "i-1": "is protected from scale-in", "us-east-1/web": "rests"}
+    assert list(waiting(World(verdicts=HashTrieMap(verdicts)), NOON)) == [
+        "[yellow]i-1 and i-2:[/yellow] is protected from scale-in",
+        "[yellow]us-east-1/web:[/yellow] rests",
+    ]
+
+
+def test_a_wall_of_reasons_is_cut_short() -> None:
+    verdicts = {f"i-{n:03}": f"reason {n}" for n in range(VERDICTS_TOLD_MAX + 5)}
+    lines = list(waiting(World(verdicts=HashTrieMap(verdicts)), NOON))
+    assert len(lines) == VERDICTS_TOLD_MAX + 1
+    assert lines[-1].startswith("and 5 more reasons")
+
+
+def test_pools_at_rest_are_named_until_their_time_is_over() -> None:
+    pool = Pool(instance_type="m5.large", az="us-east-1a")
+    memory = PoolMemory(failures=1, until=LATER, last_time=NOON, reason="no capacity")
+    world = World(pools=HashTrieMap({("us-east-1", pool): memory}))
+    assert list(waiting(world, NOON)) == ["1 pool at rest: m5.large/us-east-1a in us-east-1"]
+    assert list(waiting(world, LATER)) == []
+
+
+def test_what_was_done_last_is_told_by_its_end_and_not_by_its_birth() -> None:
+    old = replace(a_swap("old"), born=NOON, ended="the long one", ended_time=NOON + 100)
+    young = replace(a_swap("young"), born=NOON + 50, ended="the short one", ended_time=NOON + 60)
+    heading, first, second = done_last([young, old])
+    assert heading == "[bold]done last[/bold]"
+    assert first == "  2023-11-14 22:15:00Z  us-east-1/web: the long one"
+    assert second.endswith("the short one")

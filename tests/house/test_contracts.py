@@ -21,7 +21,7 @@ PACKAGE = CHECKOUT / "src" / "spotward"
 ENGINE_LIVES_IN = {
     *("clock", "log"),
     *("live", "alarm", "crew", "feeds", "inbox", "turns"),
-    *("store", "journal_file", "journal_leases", "journal_rows"),
+    *("store", "journal_batch", "journal_file", "journal_leases", "journal_rows"),
 }
 """The modules of `engine` that may touch the machine. Every other one thinks."""
 THINKING_ROOMS = {"model", "events", "market", "groups", "nodes", "rules"}

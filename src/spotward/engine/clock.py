@@ -22,6 +22,11 @@ SLEEP_SLICE_SECONDS = 30.0
 """No single sleep is longer, in wall seconds, so that a machine that was suspended, or whose clock was set, notices."""
 
 
+def uptime_seconds() -> float:
+    """A stopwatch that nobody can set: seconds since the machine started, those included in which it was asleep."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScaledClock:
     """Virtual time: it was `start` at the wall time `wall0`, and has gone `speed` times as fast since then."""

@@ -53,7 +53,7 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
+class Family:
     """One map of the memory: its name in `Change` and in the World, and how its keys and values are written."""
 
     name: str
@@ -61,13 +61,13 @@ class _Family:
     values: Codec[Any]
 
 
-_FAMILIES = (
-    _Family("wishes", NAMES, WISHES),
-    _Family("launches", NAMES, WISHES),
-    _Family("pools", POOL_KEYS, POOLS),
-    _Family("dooms", NAMES, DOOMS),
-    _Family("pauses", NAMES, PAUSES),
-    _Family("verdicts", NAMES, VERDICTS),
+FAMILIES = (
+    Family("wishes", NAMES, WISHES),
+    Family("launches", NAMES, WISHES),
+    Family("pools", POOL_KEYS, POOLS),
+    Family("dooms", NAMES, DOOMS),
+    Family("pauses", NAMES, PAUSES),
+    Family("verdicts", NAMES, VERDICTS),
 )
 
 
@@ -116,10 +116,10 @@ class Rows:
 
     def _write_change(self, change: Change) -> None:
         self._set_meta("time", change.time)
-        for family in _FAMILIES:
+        for family in FAMILIES:
             self._write_family(family, getattr(change, family.name))
 
-    def _write_family(self, family: _Family, changes: Mapping[Any, Any]) -> None:
+    def _write_family(self, family: Family, changes: Mapping[Any, Any]) -> None:
         for key, value in changes.items():
             name = (family.name, family.keys.text(key).decode())
             if value is None:
@@ -129,7 +129,7 @@ class Rows:
 
     def set_aside(self, every: Iterable[SetAside]) -> None:
         """Keep what could not be read. It may hold what cannot be written either: half a surrogate pair."""
-        rows = [(each.time, each.source, each.reason.encode("utf-8", "backslashreplace").decode()) for each in every]
+        rows = [(each.time, each.source, printable(each.reason)) for each in every]
         self._db.executemany("INSERT INTO set_aside (time, source, reason) VALUES (?, ?, ?)", rows)
 
     def _set_meta(self, name: str, value: float) -> None:
@@ -147,11 +147,11 @@ class Rows:
         world = remembered(
             time=self._meta("time", 0.0),
             undertakings=[UNDERTAKINGS[kind].value(body) for kind, body in rows],
-            **{family.name: self._family(family) for family in _FAMILIES},
+            **{family.name: self._family(family) for family in FAMILIES},
         )
         return Remembered(world=world, next_page=int(self._meta("next_page", 1)), wakes=self.wakes(float("inf")))
 
-    def _family(self, family: _Family) -> dict[Any, Any]:
+    def _family(self, family: Family) -> dict[Any, Any]:
         rows = self._db.execute("SELECT key, body FROM memory WHERE family = ?", (family.name,)).fetchall()
         return {family.keys.value(key): family.values.value(body) for key, body in rows}
 
@@ -239,6 +239,11 @@ class Rows:
                 for packed, event, page in rows
             ),
         )
+
+
+def printable(text: str) -> str:
+    """The text as it can be written: half a surrogate pair becomes its number."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def packed_world(world: World) -> bytes:

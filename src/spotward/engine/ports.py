@@ -199,6 +199,13 @@ class Store(Protocol):
         """Give the subject up. A lease that is stale already is left as it is."""
         ...
 
+    def may_act(self, lease: Lease) -> bool:
+        """May a deed be begun now? True only while it is certain, without asking anybody, that nobody else can have
+        been given the subject, and that what is begun now has some time before anybody can. It may be asked from any
+        thread, and before each single call.
+        """
+        ...
+
     async def load(self) -> Remembered:
         """What to start from."""
         ...

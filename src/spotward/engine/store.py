@@ -111,6 +111,10 @@ class SqliteStore:
         """See the port."""
         await self._do(lambda: self._leases.release(lease), writing=True)
 
+    def may_act(self, lease: Lease) -> bool:  # noqa: ARG002 - the lock on the file tells, not the lease
+        """See the port. The kernel gives the file to one process, for as long as it lives."""
+        return True
+
     # ---- writing ---------------------------------------------------------------------------------------------
 
     async def commit(self, lease: Lease, entries: Sequence[Entry], set_aside: Sequence[SetAside] = ()) -> None:

@@ -27,6 +27,7 @@ from spotward.model.node_action import CompleteLifecycle, RecordHeartbeat, TellC
 from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilent, LifecycleHooked, NodesSeen, PodsSeen
 from spotward.model.page import Asked
 from spotward.model.world import World
+from spotward.nodes.incidents import incidents
 from spotward.nodes.policy import NodesPolicy
 from tests.nodes.toy_cluster import CLUSTER, REGION, ToyCluster
 
@@ -35,20 +36,22 @@ STEPS_MAX = 8_000
 
 
 class Stage:
-    """A play in one cluster."""
+    """A play in one cluster. `alone`: the room of groups does not decide; what it would do is put into the World."""
 
     def __init__(
         self,
         cluster: ToyCluster,
         *,
         policy: NodesPolicy | None = None,
+        alone: bool = False,
         seed: int | None = None,
         lost: float = 0.0,
         after_step: "Callable[[Stage], None] | None" = None,
     ) -> None:
         self.cluster = cluster
         self.policy = policy or NodesPolicy(cluster=CLUSTER)
-        self.core = Core(deciders(GroupsPolicy(), self.policy), guards(GroupsPolicy(), self.policy))
+        every = [incidents(self.policy)] if alone else deciders(GroupsPolicy(), self.policy)
+        self.core = Core(every, guards(GroupsPolicy(), self.policy))
         self.world = World()
         self.time = 0.0
         self.asked: list[tuple[float, Asked]] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from spotward.model.action import Action, FindInstance, ObserveGroup
-from spotward.model.cloud import GroupDetails, Instance, Lifecycle, LifecycleHook
+from spotward.model.cloud import Group, GroupDetails, Instance, Lifecycle, LifecycleHook
 from spotward.model.cluster import (
     OUT_OF_SERVICE_TAINT,
     Budget,
@@ -368,7 +368,7 @@ class ToyCluster:
             as_of=self.time,
             region=action.region,
             group_name=action.group,
-            group=None,
+            group=Group(region=REGION, name=action.group, min_size=0, max_size=9, desired=0, azs=("us-east-1a",)),
             details=GroupDetails(hooks=(hook,)),
         )
 

@@ -5,6 +5,7 @@ No pod is asked twice at once, because all that is asked about one node goes out
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -98,17 +99,19 @@ class _Planned:
 def _moves(incident: Incident, pods: NodePods, scene: Scene) -> list[_Planned]:
     """What is to be done about each pod, in the order in which they go."""
     here = [(record, pods.pods[record.uid]) for record in incident.pods if record.open and record.uid in pods.pods]
+    here.sort(key=lambda each: (tier(each[1], scene.policy), order(each[1])))
     turn = min((tier(pod, scene.policy) for _, pod in here), default=0)
-    planned = [
-        _Planned(
-            record=record,
-            pod=pod,
-            move=move(record, pod, incident, scene, its_turn=tier(pod, scene.policy) <= turn),
-        )
-        for record, pod in here
-        if record.fate is not Fate.ASKED
-    ]
-    return sorted(planned, key=lambda each: (tier(each.pod, scene.policy), order(each.pod)))
+    spent = Counter(scene.spent) + Counter(b for r, _ in here if r.fate is Fate.ASKED for b in r.budgets)
+    planned = []
+    for record, pod in here:
+        if record.fate is Fate.ASKED:
+            continue
+        its_turn = tier(pod, scene.policy) <= turn
+        each = move(record, pod, incident, replace(scene, spent=spent), its_turn=its_turn)
+        planned.append(_Planned(record=record, pod=pod, move=each))
+        if each.rung is Rung.EVICT:
+            spent.update(budget.id for budget in scene.world.cluster.budgets_of(pod))
+    return planned
 
 
 def _asked(steps: Steps, planned: Iterable[_Planned], scene: Scene) -> Steps:

@@ -75,7 +75,7 @@ def timeout_seconds(duty: HookDuty, incident: Incident, scene: Scene) -> float |
 def _kept_waiting(steps: Steps, duty: HookDuty, scene: Scene) -> Steps:
     incident, policy = steps.incident, scene.policy
     timeout = timeout_seconds(duty, incident, scene)
-    if timeout is None and group_id(incident.region, duty.group) not in scene.world.details:
+    if timeout is None and not duty.beats and group_id(incident.region, duty.group) not in scene.world.details:
         question = ObserveGroup(region=incident.region, group=duty.group, details=True)
         steps = steps.wishing(question, f"how long does its hook {duty.hook} wait?")
     if not policy.heartbeats or (scene.response(incident).rank < Response.CORDON.rank and not duty.launching):

@@ -18,7 +18,7 @@ from spotward.model.event import (
     RebalanceAdvised,
     TargetStateChanged,
 )
-from spotward.model.incident import Cause, HookDuty, Incident, Signal
+from spotward.model.incident import Cause, HookDuty, Incident, Replacement, Signal
 from spotward.model.node_event import LifecycleHooked, NodesSeen
 from spotward.model.undertaking import Swap
 from spotward.model.world import Doom, World
@@ -80,7 +80,8 @@ def voluntary(world: World, swap: Swap) -> tuple[Incident, ...]:
         if node is None or done or swap.abandoned or old.id in swap.retired or not is_ready(world, swap, old.id):
             continue
         signal = Signal(cause=Cause.SWAP, id=swap.key, time=world.time, text=swap.cause.value)
-        found.append((known or born(world, swap.region, old.id)).with_signal(signal))
+        incident = (known or born(world, swap.region, old.id)).with_signal(signal)
+        found.append(replace(incident, replacement=Replacement.READY))
     return tuple(found)
 
 

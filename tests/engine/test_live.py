@@ -166,6 +166,36 @@ def test_no_more_hands_of_a_kind_are_at_work_than_allowed(tmp_path: Path) -> Non
     with_store(tmp_path, work)
 
 
+def test_what_is_urgent_does_not_wait_behind_what_saves_money(tmp_path: Path) -> None:
+    async def work(store: SqliteStore) -> None:
+        clock = a_clock()
+
+        async def act(action: Action, attempt: int) -> Event:
+            await asyncio.sleep(0.001)
+            return done(action, clock.now())
+
+        def decide(world: World, event: Event) -> Decision:
+            if not isinstance(event, InstanceGone):
+                return NOTHING
+            rescue = Wish(action=a_tagging("rescue"), reason="two minutes", urgent=True)
+            return Decision(wishes=(*(Wish(action=deed, reason="a saving") for deed in TEN_DEEDS), rescue))
+
+        hands = MadeHands(clock, act)
+        live = a_live(
+            store,
+            clock,
+            hands,
+            core=Core([decide]),
+            sources=[MadeSource([GONE])],
+            policy={"at_once_of": {"tag-group": 3}},
+        )
+        await live.run(quiet_within_seconds=10)
+        assert len(hands.keys) == 11
+        assert hands.keys.index("rescue") == 3
+
+    with_store(tmp_path, work)
+
+
 # ---- until nothing is left to do -----------------------------------------------------------------------------
 
 

@@ -158,7 +158,7 @@ class _Draft:
         self.touched.wishes.add(action.key)
         self.world = self.world.with_wish(action.key, state)
         self._set_verdict(action.key, None)
-        self.asked.append(Asked(action=action, attempt=attempt, reason=wish.reason))
+        self.asked.append(Asked(action=action, attempt=attempt, reason=wish.reason, urgent=wish.urgent))
 
     def _to_the_letter(self, action: Action) -> Action:
         """A launch whose outcome is not known is repeated exactly as it was asked, for its token goes with it."""

@@ -10,6 +10,7 @@ import structlog
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Hands
+from spotward.engine.room import Room
 from spotward.model.action import Action
 from spotward.model.errors import OutsideError, Transient
 from spotward.model.event import Event, Failed
@@ -73,9 +74,9 @@ class Crew:
         self._clock = clock
         self._policy = policy
         self._answer = answer
-        self._room: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(policy.at_once))
+        self._rooms: defaultdict[str, Room] = defaultdict(lambda: Room(policy.at_once))
         for kind, number in policy.at_once_of.items():
-            self._room[kind] = asyncio.Semaphore(number)
+            self._rooms[kind] = Room(number)
         self._tasks: set[asyncio.Task[None]] = set()
         self.under_way: Counter[str] = Counter()
         """Kind of action → how many are under way or wait for room."""
@@ -95,7 +96,7 @@ class Crew:
     async def _work(self, asked: Asked) -> None:
         kind = asked.action.kind
         try:
-            async with self._room[kind]:
+            async with self._rooms[kind].place(urgent=asked.urgent):
                 event = await outcome(
                     self._hands,
                     asked.action,

@@ -143,7 +143,8 @@ def _rescued(
     question = pools_question(world, group, alike[0][0].instance, policy)
     answer = fresh_recommendation(world, question, policy)
     if answer is None and not (cause is SwapCause.INTERRUPTION and _was_refused(world, question)):
-        return Decision(wishes=(Wish(action=question, reason=f"what could stand in for {question.instance_type}?"),))
+        reason = f"what could stand in for {question.instance_type}?"
+        return Decision(wishes=(Wish(action=question, reason=reason, urgent=True),))
     if group.launch is None:
         return NOTHING
     offers = _elsewhere(affordable(world, group, answer.offers if answer else ()), [c for c, _ in alike])

@@ -32,8 +32,8 @@ class Steps:
     wakes: tuple[WakeAt, ...] = ()
 
     def wishing(self, action: Action, reason: str) -> "Steps":
-        """With one more wish."""
-        return replace(self, wishes=(*self.wishes, Wish(action=action, reason=reason)))
+        """With one more wish, as urgent as the swap is."""
+        return replace(self, wishes=(*self.wishes, Wish(action=action, reason=reason, urgent=self.swap.urgent)))
 
     def waking(self, time: float) -> "Steps":
         """With one more time to be asked again."""

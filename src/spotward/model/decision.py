@@ -20,6 +20,8 @@ class Wish:
 
     action: Action
     reason: str
+    urgent: bool = False
+    """Capacity is at stake, and time runs: it is done before what only saves money, where both wait for room."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

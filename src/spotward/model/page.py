@@ -12,6 +12,8 @@ class Asked:
     action: Action
     attempt: int
     reason: str
+    urgent: bool = False
+    """It goes before others that wait for room."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from spotward.model.event import (
     Tick,
 )
 from tests.engine.any_value import any_of
-from tests.engine.made import NOON, REGION, WEB, a_group, a_launch, an_instance, seen
+from tests.engine.made import NOON, REGION, WEB, a_group, a_launch, a_tagging, an_instance, done, failed, seen
 
 
 @given(any_of(Event))
@@ -79,6 +79,13 @@ def test_every_action_has_words_and_a_deed_can_be_found_by_its_key(action: Actio
 )
 def test_an_operator_can_read_what_happened(event: Event, words: str) -> None:
     assert event_words(event) == words
+
+
+def test_an_outcome_is_told_as_what_was_done_and_by_its_key_only_where_that_is_forgotten() -> None:
+    deed = a_tagging("borrow of web: note")
+    assert event_words(done(deed), deed) == f"done: {action_words(deed)}"
+    assert event_words(failed(deed), deed).startswith(f"failed: {action_words(deed)}: ")
+    assert event_words(done(deed)) == "done: borrow of web: note"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ attach i-101 to us-east-1/web
 ----
 terminate i-1 through us-east-1/web
 set the max size of us-east-1/web to 1
-remove the tags spotward:owner-max-size from us-east-1/web
+remove the tag spotward:owner-max-size from us-east-1/web
 
 01:00 restart
 ----

@@ -12,4 +12,4 @@ set the max size of us-east-1/web to 4
 ----
 terminate i-101
 set the max size of us-east-1/web to 3
-remove the tags spotward:owner-max-size from us-east-1/web
+remove the tag spotward:owner-max-size from us-east-1/web

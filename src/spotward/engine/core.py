@@ -190,12 +190,17 @@ class _Draft:
             number=number,
             time=self.world.time,
             event_kind=self.event.kind,
-            event_text=event_words(self.event),
+            event_text=event_words(self.event, self._answered()),
             subjects=tuple(dict.fromkeys(self._subjects())),
             asked=tuple(self.asked),
             refusals=tuple(self.refusals),
             notes=tuple(self.notes),
         )
+
+    def _answered(self) -> Action | None:
+        """What the event is the outcome of."""
+        wish = self.before.wishes.get(getattr(self.event, "key", ""))
+        return wish.action if wish is not None else None
 
     def _subjects(self) -> Iterable[str]:
         """Whom the page is about: of the event, of each deed, and of what was begun or has ended."""

@@ -56,8 +56,8 @@ from spotward.model.node_action import NodeAction
 from spotward.model.units import clock, counted, listed, moment
 
 
-def event_words(event: Event) -> str:
-    """What happened, as one line."""
+def event_words(event: Event, answered: Action | None = None) -> str:
+    """What happened, as one line. answered: what an outcome is the outcome of, where that is remembered."""
     match event:
         case Tick():
             return f"time to look at {listed(event.regions)}" if event.regions else "time has passed"
@@ -79,7 +79,7 @@ def event_words(event: Event) -> str:
         case RegionObserved() | GroupObserved() | InstancesObserved() | InstanceFound() | PoolsRecommended():
             return _observation_words(event)
         case FleetAnswered() | Done() | Failed():
-            return _outcome_words(event)
+            return _outcome_words(event, event.key if answered is None else action_words(answered))
         case _:
             return node_event_words(event)
 
@@ -138,16 +138,16 @@ def _in_its_group(group: str | None) -> str:
     return f" in {group}" if group else " in no group"
 
 
-def _outcome_words(event: Outcome) -> str:
+def _outcome_words(event: Outcome, what: str) -> str:
     match event:
         case FleetAnswered():
             made = listed([f"{i.id} ({i.instance_type} in {i.az})" for i in event.instances], most=3) or "nothing"
             codes = listed(sorted({failure.code for failure in event.failures}), most=3)
             return f"the fleet made {made}" + (f"; refused elsewhere: {codes}" if codes else "")
         case Done():
-            return f"done: {event.key}"
+            return f"done: {what}"
         case Failed():
-            return f"failed: {event.key}: {event.code}: {event.reason}"
+            return f"failed: {what}: {event.code}: {event.reason}"
 
 
 def action_words(action: Action) -> str:
@@ -175,7 +175,8 @@ def action_words(action: Action) -> str:
         case TagGroup():
             return f"tag {action.subject} with {listed([f'{name}={value}' for name, value in action.tags])}"
         case UntagGroup():
-            return f"remove the tags {listed(action.names)} from {action.subject}"
+            tags = "tag" if len(action.names) == 1 else "tags"
+            return f"remove the {tags} {listed(action.names)} from {action.subject}"
         case _:
             return node_action_words(action)
 

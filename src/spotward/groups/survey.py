@@ -57,7 +57,8 @@ def _after_news(
         return Decision(wishes=(Wish(action=question, reason="whose is it?"),))
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
-        return _none_of_ours(event.instance_id, subject)
+        # What others launch is no news for us; a notice is, for somebody may ask why nothing was done about it.
+        return NOTHING if isinstance(event, InstanceLaunched) else _none_of_ours(event.instance_id, subject)
     if known is not None and _is_known(world, known, event):
         return NOTHING
     if any(event.instance_id == clone.id for swap in world.undertakings_of(subject) for clone in swap.clones):

@@ -13,6 +13,7 @@ from spotward.engine.journal_rows import SET_ASIDE_MAX, Retention
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import WHOLE_JOURNAL, Owner, SetAside, Store
 from spotward.engine.store import STORE_UNAVAILABLE, SqliteStore, this_process
+from spotward.model.decision import Decision
 from spotward.model.errors import ConfigError, LeaseHeld, Transient
 from spotward.model.event import Tick
 from tests.engine.made import NOON, a_group, a_swap, deciding, noting, seen
@@ -188,6 +189,25 @@ def test_what_is_old_is_deleted_at_a_snapshot(tmp_path: Path) -> None:
     wait(work())
 
 
+def test_only_so_many_ended_undertakings_are_kept_and_every_open_one(
+    tmp_path: Path,
+) -> None:
+    ended = tuple(a_swap(f"swap {n}", ended="done", ended_time=NOON + n, born=NOON - n) for n in range(9))
+    opened = tuple(a_swap(f"open {n}") for n in range(5))
+
+    async def work() -> None:
+        store = SqliteStore.to_write(tmp_path, retention=Retention(undertakings_max=3))
+        lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
+        journal = Journal(store, Core([deciding(Decision(undertakings=(*ended, *opened)))]))
+        await journal.think(lease, Tick(time=NOON + 9))
+        await store.snapshot(lease, journal.world, journal.next_page)
+        assert {each.key for each in await store.undertakings(ended=True)} == {"swap 6", "swap 7", "swap 8"}
+        assert len(await store.undertakings(ended=False)) == 5
+        await store.close()
+
+    wait(work())
+
+
 def test_great_inputs_are_kept_small_and_only_since_the_older_of_two_snapshots(tmp_path: Path) -> None:
     big = seen(*(a_group(*(f"i-{g:05}{n:05}" for n in range(20)), name=f"group-{g}") for g in range(100)))
 
@@ -248,6 +268,7 @@ def test_the_document_about_the_journal_tells_the_limits_that_hold() -> None:
     text = (CHECKOUT / "docs" / "reference" / "journal.md").read_text()
     retention, policy = Retention(), LivePolicy()
     assert f"{retention.pages_seconds / 86_400:.0f} days, and no more than {retention.pages_max:,}" in text
+    assert f"ended ones 90 days, and no more than {retention.undertakings_max:,}" in text
     assert f"the newest {retention.snapshots_kept} snapshots" in text
     assert f"every {policy.snapshot_inputs:,} inputs, every hour" in text
     assert policy.snapshot_seconds == 3600

@@ -48,6 +48,9 @@ class Retention:
     pages_max: int = 200_000
     """And no more pages than this: about 200 MB."""
 
+    undertakings_max: int = 20_000
+    """And no more ended undertakings than this: a swap with all the pools that it might have used takes some 20 KB."""
+
     snapshots_kept: int = 2
     """Replay can start from any of them; the inputs before the oldest are deleted."""
 
@@ -211,6 +214,11 @@ class Rows:
         self._db.execute("DELETE FROM page_subjects WHERE page < ?", (first,))
         self._db.execute("DELETE FROM pages WHERE number < ?", (first,))
         self._db.execute("DELETE FROM undertakings WHERE ended_time < ?", (too_old,))
+        query = (
+            "DELETE FROM undertakings WHERE key IN (SELECT key FROM undertakings WHERE ended_time IS NOT NULL "
+            "ORDER BY ended_time DESC, key LIMIT -1 OFFSET ?)"
+        )
+        self._db.execute(query, (retention.undertakings_max,))
         self._db.execute("DELETE FROM set_aside WHERE id <= (SELECT max(id) FROM set_aside) - ?", (SET_ASIDE_MAX,))
 
     def recording(self) -> Recording | None:

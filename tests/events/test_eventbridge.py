@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotward.events.eventbridge import Ignored, parse, parse_all, render
+from spotward.events.envelope import Ignored
+from spotward.events.eventbridge import parse, parse_all, render
 from spotward.model.errors import PayloadError
 from spotward.model.event import InstanceGone, InstanceLaunched, InterruptionNoticed, News, RebalanceAdvised
 
@@ -53,7 +54,9 @@ ADVISED = RebalanceAdvised(time=TIME, region="us-east-2", instance_id="i-1234567
         ),
         (
             "group_terminate_successful",
-            InstanceGone(time=TIME, region="us-west-2", instance_id="i-1234567890abcdef0", group="web"),
+            InstanceGone(
+                time=TIME, region="us-west-2", instance_id="i-1234567890abcdef0", group="web", state="terminated"
+            ),
         ),
         ("wrapped_by_sns", INTERRUPTED),
         ("wrapped_by_lambda_from_sqs", INTERRUPTED),
@@ -89,8 +92,7 @@ def test_an_action_that_we_do_not_know_is_taken_for_a_termination() -> None:
     ("name", "words"),
     [
         ("state_pending", "the state pending asks for nothing"),
-        ("lifecycle_action", "not a kind of event that Spotward acts on"),
-        ("group_test_notification", "straight from Auto Scaling"),
+        ("group_test_notification", "a test notification straight from Auto Scaling"),
         ("sns_subscription", "SNS's own housekeeping"),
     ],
 )
@@ -160,7 +162,16 @@ times = st.integers(min_value=0, max_value=4_000_000_000).map(float) | st.intege
 group_names = st.text(min_size=1, max_size=255)
 news = st.one_of(
     st.builds(InstanceLaunched, time=times, region=regions, instance_id=ids, group=st.none() | group_names),
-    st.builds(InstanceGone, time=times, region=regions, instance_id=ids, group=st.none() | group_names),
+    st.builds(
+        InstanceGone,
+        time=times,
+        region=regions,
+        instance_id=ids,
+        state=st.sampled_from(["stopping", "shutting-down", "stopped", "terminated"]),
+    ),
+    st.builds(
+        InstanceGone, time=times, region=regions, instance_id=ids, group=group_names, state=st.just("terminated")
+    ),
     st.builds(RebalanceAdvised, time=times, region=regions, instance_id=ids),
     st.builds(
         lambda time, region, instance_id, action: InterruptionNoticed(

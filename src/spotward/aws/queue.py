@@ -20,9 +20,10 @@ from spotward.aws.queue_address import QueueAddress
 from spotward.aws.session import Aws
 from spotward.aws.translation import reading
 from spotward.engine.ports import Clock, Delivery
-from spotward.events.eventbridge import Ignored, parse_all
+from spotward.events.envelope import Ignored
+from spotward.events.eventbridge import parse_all
 from spotward.model.errors import OutsideError, PayloadError, Permanent
-from spotward.model.event import News
+from spotward.model.event import Told
 
 WAIT_SECONDS = 20
 """SQS lets a poll wait no longer; the longer, the fewer calls an idle queue costs."""
@@ -62,10 +63,10 @@ class QueueSource:
                 for event in read:
                     yield Delivery(event=event, acknowledge=acknowledge)
 
-    def _read(self, body: str) -> list[News | PayloadError]:
+    def _read(self, body: str) -> list[Told | PayloadError]:
         """The events of a message that are of use; a message may hold several."""
         try:
-            events = parse_all(body, received=self._clock.now())
+            events = parse_all(body, received=self._clock.now(), region=self._address.region)
         except PayloadError as error:
             return [error]
         return [event for event in events if not isinstance(event, Ignored)]

@@ -19,7 +19,8 @@ from spotward.engine.clock import clock_from_environment
 from spotward.engine.live import Ending, Why
 from spotward.engine.ports import Delivery
 from spotward.engine.store import SqliteStore
-from spotward.events.eventbridge import Ignored, parse_all
+from spotward.events.envelope import Ignored
+from spotward.events.eventbridge import parse_all
 from spotward.groups.assess import Fate, assess
 from spotward.groups.policy import policy_of
 from spotward.groups.replace import pools_question

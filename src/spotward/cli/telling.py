@@ -16,11 +16,11 @@ from spotward.engine.clock import clock_from_environment
 from spotward.engine.core import Step
 from spotward.engine.live import Ending
 from spotward.engine.log import go_on_unread, log_page, set_up
-from spotward.events.eventbridge import Ignored
+from spotward.events.envelope import Ignored
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.scope import in_scope, why_not
 from spotward.model.errors import ConfigError
-from spotward.model.event import Event, News
+from spotward.model.event import Event, Told
 from spotward.model.page import Page
 from spotward.model.units import clock as time_of_day
 from spotward.model.units import counted, listed
@@ -89,7 +89,7 @@ def say_ignored(every: Iterable[Ignored]) -> None:
         _aside().print(f"not for Spotward: {escape(each.reason)}")
 
 
-def say_outside(world: World, events: Iterable[News], policy: GroupsPolicy) -> None:
+def say_outside(world: World, events: Iterable[Told], policy: GroupsPolicy) -> None:
     """Whoever gave an event about a group that is not in scope is told why nothing was done."""
     for event in events:
         group = world.groups.get(world.group_of.get(event.instance_id, ""))

@@ -10,18 +10,20 @@ Only `detail-type` decides how an envelope is read. The source is not looked at:
 so that a test event put on the bus by hand carries another, and who may write into the queue is its policy's business.
 
 The shapes are in AWS's user guides: for EC2 under "Instance state change events", "Spot Instance interruption notices"
-and "Instance rebalance recommendations", for Auto Scaling under "Amazon EC2 Auto Scaling event reference".
+and "Instance rebalance recommendations", for Auto Scaling under "Amazon EC2 Auto Scaling event reference". Hooks are
+read in `lifecycle`, AWS Health in `health`.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
-from spotward.events.reading import INSTANCE_ID, QUOTED_MAX, REGION, iso, iso_seconds, json_value, kind, quoted
+from spotward.events.envelope import NEXT_STEP, Envelope, Ignored
+from spotward.events.health import HEALTH, read_health
+from spotward.events.lifecycle import LAUNCH_ACTION, TERMINATE_ACTION, TRANSITION, as_envelope, read_action
+from spotward.events.reading import QUOTED_MAX, iso, json_value, kind, quoted
 from spotward.model.errors import PayloadError
-from spotward.model.event import InstanceGone, InstanceLaunched, InterruptionNoticed, News, RebalanceAdvised
+from spotward.model.event import InstanceGone, InstanceLaunched, InterruptionNoticed, News, RebalanceAdvised, Told
 
 NOTICE_SECONDS = 120.0
 """How long after the warning EC2 takes a Spot instance (docs.aws.amazon.com, "Spot Instance interruption notices")."""
@@ -32,161 +34,125 @@ WRAPPERS_MAX = 4
 EVENTS_PER_TEXT_MAX = 1000
 """No text may hold more events than this: EventBridge and its pipes send far fewer at a time."""
 
-NEXT_STEP = "send the event as EventBridge writes it (a rule's target with no input transformer)"
-
 STATE_CHANGE = "EC2 Instance State-change Notification"
 INTERRUPTION = "EC2 Spot Instance Interruption Warning"
 REBALANCE = "EC2 Instance Rebalance Recommendation"
 GROUP_LAUNCHED = "EC2 Instance Launch Successful"
 GROUP_TERMINATED = "EC2 Instance Terminate Successful"
 
-GONE_STATES = ("shutting-down", "terminated", "stopping")
-"""Instance states that tell first that an instance is no more use; `stopped` only repeats `stopping`."""
+TEST_NOTIFICATION = "autoscaling:TEST_NOTIFICATION"
+"""What Auto Scaling sends when a hook or a notification is set up."""
+
+TOPIC_REGION_AT = 3
+"""Which part of a topic's ARN is its region."""
+
+GONE_STATES = ("shutting-down", "terminated", "stopping", "stopped")
+"""Instance states in which an instance is no more use. The last of each pair repeats the first for a group; for a node
+it says that the machine is off."""
 
 INTERRUPTION_ACTIONS = ("terminate", "stop", "hibernate")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ignored:
-    """A readable text that Spotward has no use for; `reason` is for a person."""
-
-    detail_type: str
-    reason: str
-
-
-def parse(text: str, *, received: float) -> News | Ignored:
+def parse(text: str, *, received: float, region: str | None = None) -> Told | Ignored:
     """The one event that a text holds.
 
     received: Unix seconds, when the text came; an event without a time happened then, and none happened later.
+    region: of the queue that it came through, for a form that names none.
     Raises PayloadError, naming what is wrong and the next step, and nothing else whatever the text.
     """
-    events = parse_all(text, received=received)
+    events = parse_all(text, received=received, region=region)
     if len(events) != 1:
         raise PayloadError(f"the text holds {len(events)} events where one was expected; send one event per text")
     return events[0]
 
 
-def parse_all(text: str, *, received: float) -> tuple[News | Ignored, ...]:
-    """All events that a text holds, in order: usually one, more in an array or in Lambda's records.
+def parse_all(text: str, *, received: float, region: str | None = None) -> tuple[Told | Ignored, ...]:
+    """All events that a text holds, in order: usually one; more in an array, in Lambda's records, or of AWS Health.
 
     Raises PayloadError as `parse` does. One that is unreadable makes the text unreadable, so that none is lost unseen.
     """
-    bare = list(_unwrapped(json_value(text, next_step=NEXT_STEP), depth=0))
+    bare = list(_unwrapped(json_value(text, next_step=NEXT_STEP), region, depth=0))
     if len(bare) > EVENTS_PER_TEXT_MAX:
         raise PayloadError(f"the text holds {len(bare)} events; send at most {EVENTS_PER_TEXT_MAX} at a time")
-    return tuple(each if isinstance(each, Ignored) else _read(each, received) for each in bare)
+    return tuple(told for each in bare for told in ((each,) if isinstance(each, Ignored) else _read(each, received)))
 
 
 # ---- taking the wrapping off -----------------------------------------------------------------------------------------
 
 
-def _unwrapped(value: object, *, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
+def _unwrapped(value: object, region: str | None, *, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
     """Bare envelopes, whatever they were wrapped in."""
     if depth > WRAPPERS_MAX:
         raise PayloadError(f"the event is wrapped more than {WRAPPERS_MAX} times; {NEXT_STEP}")
     if isinstance(value, list):
         for each in value:
-            yield from _unwrapped(each, depth=depth + 1)
+            yield from _unwrapped(each, region, depth=depth + 1)
     elif not isinstance(value, dict):
         raise PayloadError(f"the event is {kind(value)} and not a JSON object: {quoted(value)}; {NEXT_STEP}")
     elif "detail-type" in value:
         yield value
     elif isinstance(value.get("Records"), list):
-        yield from _unwrapped(value["Records"], depth=depth + 1)
+        yield from _unwrapped(value["Records"], region, depth=depth + 1)
     elif isinstance(value.get("Sns"), dict):
-        yield from _unwrapped(value["Sns"], depth=depth + 1)
+        yield from _unwrapped(value["Sns"], region, depth=depth + 1)
     elif isinstance(inner := value.get("body") or value.get("Message"), str):
-        yield from _inside(value, inner, depth)
+        yield from _inside(value, inner, region, depth)
+    elif TRANSITION in value:
+        yield as_envelope(value, region)
     elif isinstance(direct := value.get("Event"), str) and direct.startswith("autoscaling:"):
-        yield Ignored(
-            detail_type=direct, reason="a notification straight from Auto Scaling; its EventBridge event is read"
-        )
+        yield Ignored(detail_type=direct, reason=_why_unread(direct))
     else:
         raise PayloadError(f"the event has no `detail-type`: {quoted(value)}; {NEXT_STEP}")
 
 
-def _inside(value: Mapping[str, object], inner: str, depth: int) -> Iterator["Mapping[str, object] | Ignored"]:
+def _why_unread(direct: str) -> str:
+    if direct == TEST_NOTIFICATION:
+        return "a test notification straight from Auto Scaling"
+    return "a notification straight from Auto Scaling; its EventBridge event is read"
+
+
+def _inside(
+    value: Mapping[str, object], inner: str, region: str | None, depth: int
+) -> Iterator["Mapping[str, object] | Ignored"]:
     if value.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         yield Ignored(detail_type=str(value["Type"]), reason="SNS's own housekeeping, not an event")
     else:
-        yield from _unwrapped(json_value(inner, next_step=NEXT_STEP), depth=depth + 1)
+        topic = str(value.get("TopicArn") or "").split(":")
+        region = topic[TOPIC_REGION_AT] if len(topic) > TOPIC_REGION_AT else region
+        yield from _unwrapped(json_value(inner, next_step=NEXT_STEP), region, depth=depth + 1)
 
 
 # ---- reading one envelope --------------------------------------------------------------------------------------------
 
 
-def _read(envelope: Mapping[str, object], received: float) -> News | Ignored:
+def _read(envelope: Mapping[str, object], received: float) -> tuple[Told | Ignored, ...]:
     detail_type = envelope["detail-type"]
     if not isinstance(detail_type, str):
         raise PayloadError(f"`detail-type` is {kind(detail_type)} and not a text: {quoted(detail_type)}; {NEXT_STEP}")
     reader = _READERS.get(detail_type)
-    if reader is None:
-        return Ignored(detail_type=detail_type[:QUOTED_MAX], reason="not a kind of event that Spotward acts on")
+    if reader is None and detail_type != HEALTH:
+        return (Ignored(detail_type=detail_type[:QUOTED_MAX], reason="not a kind of event that Spotward acts on"),)
     detail = envelope.get("detail")
     if not isinstance(detail, dict):
         raise PayloadError(f"{detail_type}: `detail` is {kind(detail)} and not an object; {NEXT_STEP}")
-    return reader(_Envelope(detail_type, envelope, detail, received))
+    read = Envelope(detail_type, envelope, detail, received)
+    return (reader(read),) if reader is not None else read_health(read)
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    """One envelope, and readers for its fields that say what is wrong with them."""
-
-    detail_type: str
-    fields: Mapping[str, object]
-    detail: Mapping[str, object]
-    received: float
-
-    @property
-    def time(self) -> float:
-        """Unix seconds; never later than it was received, because clocks differ and time here only goes forward."""
-        stated = self.fields.get("time")
-        if stated is None:
-            return self.received
-        time = iso_seconds(stated)
-        if time is None:
-            raise self._wrong("time", stated, "a time such as 2026-11-22T14:05:09Z")
-        return min(time, self.received)
-
-    @property
-    def region(self) -> str:
-        """A region's name, safe to be put into a host name."""
-        return self._matching(self.fields, "region", REGION, "a region such as us-east-1")
-
-    def instance_id(self, field: str) -> str:
-        """An instance id from the detail."""
-        return self._matching(self.detail, field, INSTANCE_ID, "an instance id such as i-0123456789abcdef0")
-
-    def text(self, field: str) -> str:
-        """A text from the detail that is not empty."""
-        value = self.detail.get(field)
-        if not isinstance(value, str) or not value:
-            raise self._wrong(f"detail.{field}", value, "a text")
-        return value
-
-    def _matching(self, fields: Mapping[str, object], field: str, pattern: re.Pattern[str], what: str) -> str:
-        value = fields.get(field)
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            raise self._wrong(field, value, what)
-        return value
-
-    def _wrong(self, field: str, value: object, what: str) -> PayloadError:
-        said = "is missing" if value is None else f"says {quoted(value)}"
-        return PayloadError(f"{self.detail_type}: `{field}` {said} and should be {what}; {NEXT_STEP}")
-
-
-def _read_state_change(envelope: _Envelope) -> News | Ignored:
+def _read_state_change(envelope: Envelope) -> News | Ignored:
     state = envelope.text("state")
     if state == "running":
         return InstanceLaunched(
             time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id")
         )
     if state in GONE_STATES:
-        return InstanceGone(time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id"))
+        return InstanceGone(
+            time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id"), state=state
+        )
     return Ignored(detail_type=STATE_CHANGE, reason=f"the state {state[:QUOTED_MAX]} asks for nothing")
 
 
-def _read_interruption(envelope: _Envelope) -> InterruptionNoticed:
+def _read_interruption(envelope: Envelope) -> InterruptionNoticed:
     action = envelope.text("instance-action")
     if action not in INTERRUPTION_ACTIONS:
         action = "terminate"  # a word that AWS may add: the instance is taken all the same
@@ -199,11 +165,11 @@ def _read_interruption(envelope: _Envelope) -> InterruptionNoticed:
     )
 
 
-def _read_rebalance(envelope: _Envelope) -> RebalanceAdvised:
+def _read_rebalance(envelope: Envelope) -> RebalanceAdvised:
     return RebalanceAdvised(time=envelope.time, region=envelope.region, instance_id=envelope.instance_id("instance-id"))
 
 
-def _read_group_launch(envelope: _Envelope) -> InstanceLaunched:
+def _read_group_launch(envelope: Envelope) -> InstanceLaunched:
     return InstanceLaunched(
         time=envelope.time,
         region=envelope.region,
@@ -212,21 +178,24 @@ def _read_group_launch(envelope: _Envelope) -> InstanceLaunched:
     )
 
 
-def _read_group_termination(envelope: _Envelope) -> InstanceGone:
+def _read_group_termination(envelope: Envelope) -> InstanceGone:
     return InstanceGone(
         time=envelope.time,
         region=envelope.region,
         instance_id=envelope.instance_id("EC2InstanceId"),
         group=envelope.text("AutoScalingGroupName"),
+        state="terminated",
     )
 
 
-_READERS: Mapping[str, Callable[[_Envelope], News | Ignored]] = {
+_READERS: Mapping[str, Callable[[Envelope], Told | Ignored]] = {
     STATE_CHANGE: _read_state_change,
     INTERRUPTION: _read_interruption,
     REBALANCE: _read_rebalance,
     GROUP_LAUNCHED: _read_group_launch,
     GROUP_TERMINATED: _read_group_termination,
+    LAUNCH_ACTION: read_action,
+    TERMINATE_ACTION: read_action,
 }
 
 
@@ -242,7 +211,8 @@ def render(event: News, *, account: str = "123456789012", az: str | None = None)
     """The event as EventBridge would send it.
 
     Times keep whole seconds as AWS writes them, and microseconds where an event has a fraction. What the wire has no
-    place for is lost: the deadline of an interruption is always worked out from its time, and `gone` is `terminated`.
+    place for is lost: the deadline of an interruption is always worked out from its time, and a member that left its
+    group is terminated.
     az: the zone, which EC2 writes into the ARN of an interruption warning where others have the region.
     """
     match event:
@@ -255,7 +225,7 @@ def render(event: News, *, account: str = "123456789012", az: str | None = None)
             detail = {"instance-id": event.instance_id, "state": "running"}
             return _envelope(event, STATE_CHANGE, detail, _arn(event, account), account)
         case InstanceGone(group=None):
-            detail = {"instance-id": event.instance_id, "state": "terminated"}
+            detail = {"instance-id": event.instance_id, "state": event.state}
             return _envelope(event, STATE_CHANGE, detail, _arn(event, account), account)
         case InstanceLaunched():
             return _envelope(event, GROUP_LAUNCHED, _activity(event), _arn(event, account), account)

@@ -310,6 +310,8 @@ class Failed:
 
 News = InstanceLaunched | InstanceGone | InterruptionNoticed | RebalanceAdvised
 Notice = NoticeWithdrawn | MaintenanceScheduled | MaintenanceEnded | TargetStateChanged
+Told = News | Notice | LifecycleHooked
+"""All that is told from outside about one instance."""
 Observation = RegionObserved | GroupObserved | InstancesObserved | InstanceFound | PoolsRecommended
 Outcome = FleetAnswered | Done | Failed
 Event = (

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import to_json
 from rpds import HashTrieMap
 
-from spotward.model.action import Action
 from spotward.model.cloud import Pool
 from spotward.model.cluster_view import ClusterView
 from spotward.model.event import Event
@@ -48,7 +47,6 @@ class Codec(Generic[Value]):
 
 
 EVENTS: Codec[Event] = Codec(lambda: TypeAdapter(Annotated[Event, Field(discriminator="kind")]))
-ACTIONS: Codec[Action] = Codec(lambda: TypeAdapter(Annotated[Action, Field(discriminator="kind")]))
 PAGES: Codec[Page] = Codec(lambda: TypeAdapter(Page))
 WISHES: Codec[WishState] = Codec(lambda: TypeAdapter(WishState))
 POOLS: Codec[PoolMemory] = Codec(lambda: TypeAdapter(PoolMemory))

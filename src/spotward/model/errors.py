@@ -5,7 +5,6 @@ SpotwardError
 ├── ConfigError      the user must change a file       (file, line, column)
 │   └── LeaseHeld    another process has the journal
 ├── PayloadError     the sender sent something unreadable: set it aside, go on
-├── Refused          a guard said no                   (reason)
 ├── StaleLease       another process took it from us: stop at once
 └── OutsideError     AWS, Kubernetes or a plugin       (code)
     ├── Transient    try again                         (retry_after_seconds)
@@ -42,14 +41,6 @@ class ConfigError(SpotwardError):
 
 class PayloadError(SpotwardError):
     """Somebody sent a text that cannot be read: it is counted and set aside, and the loop goes on."""
-
-
-class Refused(SpotwardError):  # noqa: N818 - a refusal is an answer, and reads as one
-    """A guard said no; `reason` is a sentence for an operator."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class LeaseHeld(ConfigError):  # noqa: N818 - it says how things are, and reads as that

@@ -48,8 +48,3 @@ class Page:
     asked: tuple[Asked, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[Note, ...] = ()
-
-    @property
-    def says_something(self) -> bool:
-        """Pages without content are not kept."""
-        return bool(self.asked or self.refusals or self.notes)

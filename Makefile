@@ -11,7 +11,7 @@ TEST_PROCESSES ?= auto
 # More words for pytest: make test PYTEST_ARGS='tests/groups -k surge'
 PYTEST_ARGS ?=
 
-.PHONY: help demo test slow-test check format bench lock docs clean
+.PHONY: help demo test slow-test cluster-test check format bench lock docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test: $(READY)  ## The quick tests
 
 slow-test: $(READY)  ## The slow tests: crash after every call, fresh installs, long simulations
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+cluster-test: $(READY)  ## Tests against a real Kubernetes control plane; the first time it is built from source, for minutes
+	$(BIN)/python -m tests.cluster.build
+	$(BIN)/pytest tests/cluster --override-ini 'norecursedirs=.* binaries' --timeout 300 $(PYTEST_ARGS)
 
 check: $(READY)  ## Lint, formatting, types, import contracts
 	$(BIN)/ruff check

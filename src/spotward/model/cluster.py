@@ -41,6 +41,9 @@ class Taint:
     effect: str
     """NoSchedule, PreferNoSchedule or NoExecute"""
     value: str = ""
+    added_time: float | None = field(default=None, compare=False)
+    """When it was put, where the server says so. No part of what the taint is, but whoever writes the list of a node's
+    taints has to write it back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,143 @@
+"""Carrying out what was decided about nodes and pods: one method per action, and the event that says what came of it.
+
+Pods are asked to go in the order in which they stand, a few at a time, and each answer is told; the first of them that
+hears "too much" from the server makes the others wait as well (see `client`). Nothing is decided here and nothing is
+tried twice, but for one thing: a patch of a node that somebody else's write overtook is made anew at once, because
+that is no failure of the deed.
+"""
+
+import asyncio
+from typing import Protocol, assert_never
+
+from spotward.engine.ports import Clock
+from spotward.kube.answers import EvictionAnswer, told
+from spotward.kube.client import Kube
+from spotward.kube.nodes import Marks, NodeHands
+from spotward.kube.pods import PodHands
+from spotward.kube.tidings import tell
+from spotward.model.event import Done, Event
+from spotward.model.node_action import (
+    ClusterAction,
+    CordonNode,
+    DeleteNode,
+    DeletePods,
+    EvictPods,
+    MarkOutOfService,
+    PodOrder,
+    TellCluster,
+    UncordonNode,
+    UnmarkOutOfService,
+    UnwatchPods,
+    WatchPods,
+)
+from spotward.model.node_event import NodeMarked, PodAnswer, PodsAnswered, PodsSeen
+
+PODS_AT_ONCE_MAX = 10
+"""Pods of one node that are asked at the same time. Many nodes are emptied at once in a storm, and together they share
+the client's connections; one node alone is not to wait for its pods one by one."""
+
+
+class PodWatcher(Protocol):
+    """Whoever follows the pods of nodes; `surroundings.Surroundings` is one."""
+
+    async def watch_pods(self, node: str, instance_id: str) -> PodsSeen:
+        """All pods of a node; from then on every change of them is told. Raises OutsideError."""
+        ...
+
+    def unwatch_pods(self, node: str) -> None:
+        """They are of no interest any more."""
+        ...
+
+
+class ClusterHands:
+    """Does what is asked of a cluster."""
+
+    def __init__(self, kube: Kube, *, nodes: NodeHands, watcher: PodWatcher, clock: Clock, instance: str) -> None:
+        """`instance`: who of us speaks, in the Events of the cluster; the pod's name, say."""
+        self._kube, self._nodes, self._pods, self._watcher = kube, nodes, PodHands(kube), watcher
+        self._clock, self._instance = clock, instance
+
+    async def do(self, action: ClusterAction, attempt: int) -> Event:
+        """Do it once. Raises OutsideError."""
+        match action:
+            case WatchPods():
+                return await self._watch(action, attempt)
+            case UnwatchPods():
+                self._watcher.unwatch_pods(action.node)
+                return self._done(action, attempt)
+            case CordonNode():
+                return await self._cordon(action, attempt)
+            case EvictPods() | DeletePods():
+                return await self._empty(action, attempt)
+            case UncordonNode() | MarkOutOfService() | UnmarkOutOfService() | DeleteNode() | TellCluster():
+                await self._plain(action)
+                return self._done(action, attempt)
+            case _:
+                assert_never(action)
+
+    async def _watch(self, action: WatchPods, attempt: int) -> Event:
+        seen = await self._watcher.watch_pods(action.node, action.instance_id)
+        return PodsSeen(
+            time=self._clock.now(),
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            node=action.node,
+            pods=seen.pods,
+            claims=seen.claims,
+            whole=True,
+        )
+
+    async def _cordon(self, action: CordonNode, attempt: int) -> Event:
+        wanted = Marks(cordoned=True, taints=action.taints, labels=action.labels)
+        ours = await self._nodes.mark(action.node, action.uid, wanted)
+        return NodeMarked(
+            time=self._clock.now(),
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            node=action.node,
+            cordoned=ours.cordoned,
+            taints=ours.taints,
+            labels=ours.labels,
+        )
+
+    async def _empty(self, action: EvictPods | DeletePods, attempt: int) -> Event:
+        ask = self._pods.evict if isinstance(action, EvictPods) else self._pods.delete
+        room = asyncio.Semaphore(PODS_AT_ONCE_MAX)
+
+        async def one(pod: PodOrder) -> PodAnswer:
+            async with room:
+                answer: EvictionAnswer = await ask(pod)
+            return told(pod.uid, answer)
+
+        answers = await asyncio.gather(*(one(pod) for pod in action.pods))
+        return PodsAnswered(
+            time=self._clock.now(),
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            node=action.node,
+            answers=tuple(answers),
+        )
+
+    async def _plain(
+        self, action: UncordonNode | MarkOutOfService | UnmarkOutOfService | DeleteNode | TellCluster
+    ) -> None:
+        """What has no answer but that it was done."""
+        match action:
+            case UncordonNode():
+                marks = Marks(cordoned=action.uncordon, taints=action.taints, labels=action.labels)
+                await self._nodes.unmark(action.node, action.uid, marks)
+            case MarkOutOfService():
+                await self._nodes.mark_out_of_service(action.node, action.uid)
+            case UnmarkOutOfService():
+                await self._nodes.unmark_out_of_service(action.node, action.uid)
+            case DeleteNode():
+                await self._nodes.delete(action.node, action.uid)
+            case TellCluster():
+                for tiding in action.tidings:
+                    await tell(self._kube, tiding, key=action.key, time=self._clock.now(), instance=self._instance)
+
+    def _done(self, action: ClusterAction, attempt: int) -> Done:
+        return Done(time=self._clock.now(), key=action.key, attempt=attempt, subject=action.subject)

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,10 +24,10 @@ from spotward.engine.crew import Crew
 from spotward.engine.feeds import SHELL, feed, tick
 from spotward.engine.inbox import Inbox, Letter
 from spotward.engine.live_policy import LivePolicy
-from spotward.engine.ports import WHOLE_JOURNAL, Clock, Hands, Lease, Owner, Source, Store
+from spotward.engine.ports import Clock, Hands, Lease, Owner, Source, Store
+from spotward.engine.tenure import Tenure, TiedHands
 from spotward.engine.turns import Listener, Turns
 from spotward.model.decision import WakeAt
-from spotward.model.errors import Transient
 from spotward.model.event import Event, Restarted, Woken
 from spotward.model.world import World
 
@@ -85,7 +85,8 @@ class Live:
         self.clock = clock
         self.regions = tuple(regions)
         self.inbox = Inbox(self.policy.inbox_max)
-        self.crew = Crew(hands, clock, self.policy, self._answer)
+        self.tenure = Tenure(store, owner, self.policy)
+        self.crew = Crew(TiedHands(hands, self.tenure), clock, self.policy, self._answer)
         self.alarm = Alarm(clock, self._ring)
         self.turns = Turns(
             core=core,
@@ -99,7 +100,6 @@ class Live:
         self.source_troubles: dict[str, str] = {}
         """Name of a source → why it cannot be heard now."""
         self._store = store
-        self._owner = owner
         self._sources = tuple(sources)
         self._stopping = asyncio.Event()
         self._feeds: list[asyncio.Task[None]] = []
@@ -122,31 +122,42 @@ class Live:
         and nothing rings at once. Pauses of failed wishes and of groups are left to the next run, and a source without
         an end does not belong into such a run. `signals`: stop at SIGTERM and SIGINT, end at once at the second.
 
-        Raises LeaseHeld at the start, StaleLease as soon as another process has taken the journal, and whatever fault
-        there is in the shell itself.
+        Raises LeaseHeld at the start, unless the policy is to wait, StaleLease as soon as another process has taken the
+        journal, and whatever fault there is in the shell itself.
         """
-        lease = await self._store.lease(WHOLE_JOURNAL, self._owner, self.policy.lease_seconds)
-        try:
-            with _stopped_by_signals(self.stop) if signals else nullcontext():
+        with _stopped_by_signals(self.stop) if signals else nullcontext():
+            lease = await self._granted()
+            if lease is None:
+                return self._ending(Why.STOPPED)
+            try:
                 await self._begin(lease)
                 why = await self._until_ended(quiet_within_seconds)
                 await self._wind_down()
-        finally:
-            await _cancelled([*self._feeds, *self._rhythm, *self._keepers])
-            await self.crew.cut_off()
-            await self.turns.all_acknowledged(ACKNOWLEDGING_SECONDS_MAX)
-            with suppress(Transient):
-                await self._store.release(lease)
+            finally:
+                await _cancelled([*self._feeds, *self._rhythm, *self._keepers])
+                await self.crew.cut_off()
+                await self.turns.all_acknowledged(ACKNOWLEDGING_SECONDS_MAX)
+                await self.tenure.end()
         return self._ending(why)
 
     # ---- the parts of a run ----------------------------------------------------------------------------------
 
+    async def _granted(self) -> Lease | None:
+        """The lease, waited for; None if we were asked to stop first."""
+        stopped, granted = asyncio.create_task(self._stopping.wait()), asyncio.create_task(self.tenure.begin())
+        try:
+            await asyncio.wait({stopped, granted}, return_when=asyncio.FIRST_COMPLETED)
+            return granted.result() if granted.done() else None
+        finally:
+            await _cancelled([stopped, granted])
+
     async def _begin(self, lease: Lease) -> None:
+        self._keepers = [asyncio.create_task(self.tenure.keep())]
         remembered = await self._store.load()
         await self.turns.begin(lease, remembered)
         await self.inbox.put(Letter(event=Restarted(time=self.clock.now()), sender=SHELL))
         self.alarm.set(remembered.wakes)
-        self._keepers = [asyncio.create_task(self._consume()), asyncio.create_task(self._renew(lease))]
+        self._keepers.append(asyncio.create_task(self._consume()))
         self._rhythm = [asyncio.create_task(self.alarm.run())]
         if self.regions and self.policy.observe_seconds > 0:
             ticking = tick(self.inbox, self.clock, self.regions, self.policy.observe_seconds)
@@ -161,14 +172,6 @@ class Live:
             letters = await self.inbox.take(self.policy.batch_max)
             await self.turns.take(letters)
             self.inbox.dealt_with(len(letters))
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(self.policy.lease_seconds / 3)
-            try:
-                lease = await self._store.renew(lease, self.policy.lease_seconds)
-            except Transient as error:
-                log.warning("the lease could not be renewed now", reason=str(error))
 
     async def _until_ended(self, quiet_within_seconds: float | None) -> Why:
         ends: dict[asyncio.Task[Any], Why] = {asyncio.create_task(self._stopping.wait()): Why.STOPPED}

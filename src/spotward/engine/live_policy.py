@@ -42,7 +42,12 @@ class LivePolicy:
     """How long a stopping Spotward waits for what is under way. What is cut off is found in doubt at the next start."""
 
     lease_seconds: float = 60.0
-    """For how long the lease on the journal is taken; it is renewed at a third of it."""
+    """For how long the lease on the journal is taken. It is renewed five times in its length; who cannot renew it stops
+    beginning anything when seven tenths of it are over."""
+
+    standby_seconds: float | None = None
+    """How often a process that finds the lease taken asks for it again. None: it does not wait, but says who has it and
+    ends, which is right where a second process can only be a mistake."""
 
     snapshot_inputs: int = 5_000
     """After so many events the whole World is kept, so that replay need not begin further back."""
@@ -64,6 +69,9 @@ class LivePolicy:
             raise ConfigError("at_once_of holds a number below 1; give 1 or more")
         if self.observe_seconds < 0:
             raise ConfigError(f"observe_seconds is {self.observe_seconds:g}; give 0 or more")
-        for name in ("action_seconds_max", "lease_seconds", "snapshot_seconds", "source_pause_first_seconds"):
+        for name in (
+            *("action_seconds_max", "lease_seconds", "snapshot_seconds", "source_pause_first_seconds"),
+            *(("standby_seconds",) if self.standby_seconds is not None else ()),
+        ):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name):g}; give a number above 0")

@@ -174,14 +174,8 @@ class Recording:
     inputs: tuple[Input, ...]
 
 
-class Store(Protocol):
-    """What must outlive the process. A second implementation must pass `tests/engine/store_contract.py`.
-
-    Every method may raise Transient (code `StoreUnavailable`): nothing was written, and trying again may help.
-    Writes are fenced: they carry a lease, and raise StaleLease, having written nothing, unless that lease's fence is
-    the newest of its subject and was not released. That an expired lease may still write until somebody takes it is
-    meant: then nobody else has written.
-    """
+class Leasing(Protocol):
+    """Who may write, and act, about a subject. Every method may raise Transient."""
 
     async def lease(self, subject: str, owner: Owner, ttl_seconds: float) -> Lease:
         """Take a subject. Asked again by the same owner it is a new grant with a higher fence.
@@ -205,6 +199,16 @@ class Store(Protocol):
         thread, and before each single call.
         """
         ...
+
+
+class Store(Leasing, Protocol):
+    """What must outlive the process. A second implementation must pass `tests/engine/store_contract.py`.
+
+    Every method may raise Transient (code `StoreUnavailable`): nothing was written, and trying again may help.
+    Writes are fenced: they carry a lease, and raise StaleLease, having written nothing, unless that lease's fence is
+    the newest of its subject and was not released. That an expired lease may still write until somebody takes it is
+    meant: then nobody else has written.
+    """
 
     async def load(self) -> Remembered:
         """What to start from."""

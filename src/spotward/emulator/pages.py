@@ -94,6 +94,7 @@ class Pages:
         unknown = asked.keys() - _INTERRUPT
         if unknown or not asked.keys() & {"instance_ids", "pool", "group"}:
             raise PayloadError(f"give instance_ids, or pool, group and count; and region (got {sorted(asked)})")
+        _check_chosen(asked)
         regions = [asked["region"]] if "region" in asked else sorted(self._sites.made())
         warned = {region: self._warned(region, asked) for region in regions}
         self._on_change()
@@ -104,13 +105,19 @@ class Pages:
             raise PayloadError(f"there is no region `{region}`; name one such as us-east-1")
         site, ids = self._sites.site(region), asked.get("instance_ids")
         if ids is not None:
-            if not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
-                raise PayloadError("instance_ids must be a list of instance ids")
             return site.interrupt(ids)
-        count = asked.get("count")
-        if count is not None and (not isinstance(count, int) or count < 1):
-            raise PayloadError("count must be a whole number of 1 or more; leave it out for all")
-        return site.interrupt_pool(pool=str(asked.get("pool", "*")), group=str(asked.get("group", "*")), count=count)
+        return site.interrupt_pool(
+            pool=str(asked.get("pool", "*")), group=str(asked.get("group", "*")), count=asked.get("count")
+        )
+
+
+def _check_chosen(asked: Mapping[str, Any]) -> None:
+    """Whatever the regions: a mistake is told also where there is nothing to interrupt."""
+    ids, count = asked.get("instance_ids"), asked.get("count")
+    if ids is not None and not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
+        raise PayloadError("instance_ids must be a list of instance ids")
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise PayloadError("count must be a whole number of 1 or more; leave it out for all")
 
 
 def _body(request: Request) -> dict[str, Any]:

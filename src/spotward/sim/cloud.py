@@ -49,6 +49,8 @@ from spotward.sim.targets import Targets
 from spotward.sim.templates import Templates
 from spotward.sim.timings import Timings
 from spotward.sim.tokens import ClientTokens
+from spotward.sim.volume_calls import VolumeCalls
+from spotward.sim.volumes import Volumes
 
 
 class Witness(Protocol):
@@ -60,6 +62,8 @@ class Witness(Protocol):
     def after(self, operation: str, params: Mapping[str, Any]) -> None:
         """It has been answered; not told when it was refused."""
 
+
+_VOLUME_CALLS = frozenset({"ec2.AttachVolume", "ec2.DeleteVolume", "ec2.DescribeVolumes", "ec2.DetachVolume"})
 
 _TAG_CALLS = frozenset({"ec2.CreateTags", "ec2.DeleteTags", "ec2.DescribeTags"})
 
@@ -100,6 +104,7 @@ class Cloud:
             zone_ids=zone_ids,
         )
         self._instances = Instances(self._region)
+        volumes = Volumes(self._region, self._instances)
         # Who listens to the instances hears of a change in this order: counts first, then those who act on them.
         capacity = Capacity(self._region, catalogue, pools, self._instances)
         self._meter = Meter(self._region, catalogue, pools, self._instances)
@@ -133,7 +138,10 @@ class Cloud:
         self._maintenance = Maintenance(self._region, self._instances)
         self._instances.listen_to_reboots(self._membership.application_failed)
         self._finding = finding = Finding(self._instances)
-        self._tagging = Tagging(self._instances, templates, fleets)
+        self._tagging = Tagging(self._instances, volumes, templates, fleets)
+        self._volume_calls = VolumeCalls(
+            catalogue=catalogue, instances=self._instances, volumes=volumes, finding=finding, tokens=tokens
+        )
         settings = Settings(
             catalogue=catalogue, templates=templates, configurations=configurations, surroundings=self._around
         )
@@ -145,6 +153,7 @@ class Cloud:
             InstanceCalls(self._region, self._instances, finding),
             MaintenanceCalls(self._region, self._instances, finding, self._maintenance),
             fleets,
+            self._volume_calls,
             self._tagging,
             self._targets,
             configurations,
@@ -175,6 +184,8 @@ class Cloud:
             return False
         if operation in _TAG_CALLS:
             return self._tagging.owns(operation, params)
+        if operation in _VOLUME_CALLS:
+            return self._volume_calls.owns(params)
         if operation.startswith("elbv2."):
             self._around.forget()
             return self._targets.owns(params)

@@ -124,24 +124,17 @@ def private_name(instance: Instance) -> str:
 
 def block_devices(instance: Instance) -> list[dict[str, Any]]:
     """The instance's volumes as DescribeInstances lists them."""
-    kept = {
-        mapping["DeviceName"]: (mapping.get("Ebs") or {}).get("DeleteOnTermination", True)
-        for mapping in (
-            *(instance.order.image.get("BlockDeviceMappings") or ()),
-            *(instance.order.parameters.get("BlockDeviceMappings") or ()),
-        )
-    }
     return [
         {
             "DeviceName": device,
             "Ebs": {
-                "AttachTime": when(instance.launch_time),
-                "DeleteOnTermination": kept[device],
-                "Status": "attached",
-                "VolumeId": volume,
+                "AttachTime": when(attachment.time),
+                "DeleteOnTermination": attachment.deleted_with_instance,
+                "Status": attachment.state,
+                "VolumeId": attachment.volume_id,
             },
         }
-        for device, volume in instance.volumes.items()
+        for device, attachment in instance.volumes.items()
     ]
 
 

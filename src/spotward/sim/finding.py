@@ -63,7 +63,7 @@ class Finding:
 FILTERS: Mapping[str, Values[Instance]] = {
     "architecture": lambda one: one.order.architecture,
     "availability-zone": lambda one: one.order.zone,
-    "block-device-mapping.volume-id": lambda one: one.volumes.values(),
+    "block-device-mapping.volume-id": lambda one: [each.volume_id for each in one.volumes.values()],
     "iam-instance-profile.arn": lambda one: (one.order.parameters.get("IamInstanceProfile") or {}).get("Arn"),
     "image-id": lambda one: one.order.image["ImageId"],
     "instance-id": lambda one: one.id,

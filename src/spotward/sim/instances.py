@@ -57,6 +57,19 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class Attachment:
+    """A volume at an instance. Change it through `Volumes` only."""
+
+    volume_id: str
+    instance_id: str
+    device: str
+    time: float
+    deleted_with_instance: bool
+    state: str = "attached"
+    """`attaching`, `attached`, `detaching` or `detached`."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Instance:
     """One instance. Change its state through `Instances` only."""
 
@@ -67,13 +80,13 @@ class Instance:
     reservation_id: str
     launch_time: float
     address: str
-    volumes: Mapping[str, str]
-    """Device name -> volume id."""
+    volumes: dict[str, Attachment]
+    """Device name -> what is attached there."""
     interface_id: str
     spot_request_id: str | None
     tags: dict[str, str]
     part_tags: dict[str, dict[str, str]]
-    """The tags of what came into being with it: volumes, interface, Spot request."""
+    """The tags of what came into being with it: interface, Spot request."""
     termination_protected: bool
     state: str = "pending"
     reason: tuple[str, str] | None = None
@@ -163,26 +176,34 @@ class Instances:
 
     def _born(self, order: Order, reservation_id: str) -> Instance:
         self._made += 1
-        volumes = {device: self._region.new_id("vol") for device in devices(order)}
+        instance_id = self._region.new_id("i")
         interface = self._region.new_id("eni")
         request = self._region.new_short_id("sir") if order.market == SPOT else None
-        part_tags: dict[str, dict[str, str]] = {volume: dict(order.volume_tags) for volume in volumes.values()}
-        part_tags[interface] = {}
+        part_tags: dict[str, dict[str, str]] = {interface: {}}
         if request is not None:
             part_tags[request] = {}
         return Instance(
-            id=self._region.new_id("i"),
+            id=instance_id,
             number=self._made,
             order=order,
             reservation_id=reservation_id,
             launch_time=self._region.now,
             address=_address(order.subnet, self._made),
-            volumes=volumes,
+            volumes={device: self._with_it(order, instance_id, device) for device in devices(order)},
             interface_id=interface,
             spot_request_id=request,
             tags={},
             part_tags=part_tags,
             termination_protected=bool(order.parameters.get("DisableApiTermination")),
+        )
+
+    def _with_it(self, order: Order, instance_id: str, device: str) -> Attachment:
+        return Attachment(
+            volume_id=self._region.new_id("vol"),
+            instance_id=instance_id,
+            device=device,
+            time=self._region.now,
+            deleted_with_instance=_deleted_with_instance(order, device),
         )
 
     def _announce_fulfilment(self, instance: Instance) -> None:
@@ -309,6 +330,17 @@ def devices(order: Order) -> list[str]:
         # A `NoDevice` of any value takes the image's device away; `ephemeral0` and its like are no EBS volumes.
         found[mapping["DeviceName"]] = mapping.get("NoDevice") is None and "VirtualName" not in mapping
     return [device for device, is_volume in found.items() if is_volume]
+
+
+def _deleted_with_instance(order: Order, device: str) -> bool:
+    """As the request says or else the image; by default it is."""
+    said = [
+        ebs["DeleteOnTermination"]
+        for source in (order.image, order.parameters)
+        for mapping in source.get("BlockDeviceMappings") or ()
+        if mapping["DeviceName"] == device and (ebs := mapping.get("Ebs") or {}).get("DeleteOnTermination") is not None
+    ]
+    return bool(said[-1]) if said else True
 
 
 def _address(subnet: Mapping[str, Any], number: int) -> str:

@@ -1,6 +1,6 @@
 """EC2's CreateTags, DeleteTags and DescribeTags, for what lives in this region.
 
-Instances and what is born with them (volumes, interfaces, Spot requests), launch templates and fleets; networks, images
+Instances and what is born with them (interfaces, Spot requests), volumes, launch templates and fleets; networks, images
 and the rest are somebody else's, and so are their tags.
 """
 
@@ -14,6 +14,7 @@ from spotward.sim.errors import ApiError
 from spotward.sim.fleets import Fleets
 from spotward.sim.instances import Instances
 from spotward.sim.templates import Templates
+from spotward.sim.volumes import Volumes
 
 TAGS_PAGE = 1000
 TAGS_MAX = 50
@@ -46,9 +47,10 @@ class _Tag:
 class Tagging:
     """The tags of one region's EC2 resources."""
 
-    def __init__(self, instances: Instances, templates: Templates, fleets: Fleets) -> None:
+    def __init__(self, instances: Instances, volumes: Volumes, templates: Templates, fleets: Fleets) -> None:
         """Tags are kept by the resources themselves."""
         self._instances = instances
+        self._volumes = volumes
         self._templates = templates
         self._fleets = fleets
 
@@ -73,7 +75,8 @@ class Tagging:
         return bool(asked.get("resource-type")) and all(kind in ours for kind in asked["resource-type"])
 
     def _is_ours(self, resource: str) -> bool:
-        return _prefix(resource) in _ALWAYS_OURS or resource in self._instances.by_part
+        known = resource in self._instances.by_part or resource in self._volumes.by_id
+        return known or _prefix(resource) in _ALWAYS_OURS
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -115,7 +118,7 @@ class Tagging:
 
     def _tags(self, resource: str) -> Mapping[str, str]:
         """The resource's tags. Raises ApiError when there is no such resource."""
-        for kept in (self._instances.by_id, self._templates.by_id, self._fleets.by_id):
+        for kept in (self._instances.by_id, self._volumes.by_id, self._templates.by_id, self._fleets.by_id):
             if resource in kept:
                 return kept[resource].tags
         if resource in self._instances.by_part:
@@ -140,6 +143,8 @@ class Tagging:
     def _kept_apart(self, resource: str) -> dict[str, str]:
         if resource in self._instances.by_part:
             return self._instances.by_part[resource].part_tags[resource]
+        if resource in self._volumes.by_id:
+            return self._volumes.by_id[resource].tags
         if resource in self._templates.by_id:
             return self._templates.by_id[resource].tags
         return self._fleets.by_id[resource].tags
@@ -149,6 +154,8 @@ class Tagging:
             yield from _listed(name, instance.tags)
             for part, tags in instance.part_tags.items():
                 yield from _listed(part, tags)
+        for name, volume in self._volumes.by_id.items():
+            yield from _listed(name, volume.tags)
         for name, template in self._templates.by_id.items():
             yield from _listed(name, template.tags)
         for name, fleet in self._fleets.by_id.items():

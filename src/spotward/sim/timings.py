@@ -34,6 +34,15 @@ class Timings:
     reboot_seconds: float = 60.0
     """From a reboot until the machine is up again; the application needs `application_start_seconds` more."""
 
+    volume_create_seconds: float = 2.0
+    """From CreateVolume to `available`."""
+
+    volume_attach_seconds: float = 4.0
+    """From AttachVolume to `attached`."""
+
+    volume_detach_seconds: float = 6.0
+    """From DetachVolume to `available`, when nothing on the machine uses the volume any more."""
+
     terminated_visible_seconds: float = 3600.0
     """How long DescribeInstances still shows a terminated instance. AWS: about an hour."""
 

@@ -20,11 +20,13 @@ from spotward.model.action import Action
 from spotward.model.cloud import Group, Instance, Pool
 from spotward.model.cluster import Budget, Node, VolumeAttachment
 from spotward.model.cluster_view import ClusterView, NodePods
+from spotward.model.effect import Moves
 from spotward.model.event import Event, InterruptionNoticed, PoolsRecommended, Tick
 from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
+from spotward.model.sights import Sights
 from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState
 from spotward.model.world import Doom, KnownDetails, Pause, World
@@ -84,7 +86,7 @@ WORLDS = st.builds(
     pauses=maps(str, Pause),
     verdicts=maps(str, str),
     observed=maps(str, float),
-    touched=maps(str, float),
+    sights=st.builds(Sights, seen=maps(str, float), touched=maps(str, float), moves=maps(str, Moves)),
     incidents=st.builds(
         Incidents,
         by_instance=maps(str, Incident),

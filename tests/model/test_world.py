@@ -86,7 +86,7 @@ def test_nothing_is_left_of_a_group_that_is_gone() -> None:
 
     world = world.after(region_without_web(NOON + 66, as_of=NOON + 60))
 
-    assert not [*world.groups, *world.group_of, *world.instances, *world.touched, *world.moves, *world.seen]
+    assert not [*world.groups, *world.group_of, *world.instances, *world.sights.touched]
 
 
 # ---- pools -----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
+from spotward.model.sights import Sights
 from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState
 from spotward.model.world import Doom, Pause, World
@@ -66,7 +67,7 @@ UNDERTAKINGS: dict[str, Codec[Undertaking]] = {
 # ---- the whole World -----------------------------------------------------------------------------------------
 
 
-PARTS = (ClusterView, Incidents)
+PARTS = (ClusterView, Incidents, Sights)
 """Parts of the World that hold maps of their own."""
 
 

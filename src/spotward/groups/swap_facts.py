@@ -196,7 +196,7 @@ def _learn_sight(swaps: Sequence[Swap], world: World, event: GroupObserved | Reg
     if group is None:
         return tuple(_sure_of(swap, THE_GROUP) for swap in swaps)
     if world.stale(group, event.as_of):
-        too_early = event.as_of < world.touched.get(group.id, event.as_of)
+        too_early = world.sights.precedes_a_deed(group.id, event.as_of)
         return tuple(in_doubt(s, event.time) if too_early and THE_GROUP in s.in_doubt else s for s in swaps)
     states = {swap.key: _states_in(group, swap, world, event) for swap in swaps}
     unheard = {swap.key: _unheard(group, swap, states[swap.key]) for swap in swaps}

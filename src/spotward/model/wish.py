@@ -6,6 +6,8 @@ The pause is the whole of retry: it doubles with each failure in a row and is re
 from dataclasses import dataclass
 
 from spotward.model.action import Action
+from spotward.model.event import Failed
+from spotward.model.node_action import NodeAction
 
 RETRY_PAUSE_FIRST_SECONDS = 2.0
 """How long a failed wish waits before it is asked again; doubled at each further failure."""
@@ -37,3 +39,20 @@ class WishState:
 def retry_pause_seconds(failures: int) -> float:
     """How long the wish waits after failing so often in a row."""
     return float(min(RETRY_PAUSE_FIRST_SECONDS * 2 ** min(failures - 1, 20), RETRY_PAUSE_SECONDS_MAX))
+
+
+def failed(known: WishState | None, event: Failed) -> WishState:
+    """Where a wish stands once it failed (again)."""
+    failures = known.failures + 1 if known else 1
+    action = known.action if known else None
+    longest = NODE_RETRY_PAUSE_SECONDS_MAX if isinstance(action, NodeAction) else RETRY_PAUSE_SECONDS_MAX
+    pause = min(max(event.retry_after_seconds, retry_pause_seconds(failures)), longest)
+    return WishState(
+        attempt=known.attempt if known else event.attempt,
+        state="failed",
+        time=event.time,
+        retry_time=event.time + pause,
+        failures=failures,
+        reason=event.reason,
+        action=action,
+    )

@@ -9,7 +9,6 @@ What the deciders add (undertakings, wishes, verdicts) comes in through `with_�
 
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,7 @@ from rpds import HashTrieMap
 from spotward.model.action import Deed, LaunchFleet, UntagGroup
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
 from spotward.model.cluster_view import ClusterView
-from spotward.model.effect import GROUP_DEEDS, SETTLING_SECONDS, Moves, changed_by
+from spotward.model.effect import GROUP_DEEDS, changed_by
 from spotward.model.event import (
     Done,
     Event,
@@ -35,7 +34,6 @@ from spotward.model.event import (
 )
 from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
-from spotward.model.node_action import NodeAction
 from spotward.model.node_event import (
     AttachmentsSeen,
     BudgetsSeen,
@@ -46,17 +44,9 @@ from spotward.model.node_event import (
     PodsSeen,
 )
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
+from spotward.model.sights import Sights
 from spotward.model.undertaking import Swap, Undertaking
-from spotward.model.wish import (
-    NODE_RETRY_PAUSE_SECONDS_MAX,
-    RETRY_PAUSE_SECONDS_MAX,
-    WishState,
-    retry_pause_seconds,
-)
-
-LOOK_SECONDS_MAX = 900.0
-"""No look takes longer, for a question is given up by then. So one that seems to have been begun earlier than that
-before a newer one was begun when the clock was another, and is believed."""
+from spotward.model.wish import WishState, failed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,13 +109,8 @@ class World:
     """Subject → why it is left as it is, in words: said once, and again when it changes."""
     observed: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
     """Region → when it was last seen whole."""
-    touched: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
-    """Group → when a deed of ours on it was last acknowledged: an observation begun earlier is stale."""
-
-    moves: HashTrieMap[GroupId, Moves] = field(default_factory=HashTrieMap)
-    """Group → who came and went by our doing, until it had time to show."""
-    seen: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
-    """Group → when the look was begun by which we know it."""
+    sights: Sights = field(default_factory=Sights)
+    """How far what was seen of groups can be believed."""
 
     # ---- questions -------------------------------------------------------------------------------------------
 
@@ -250,7 +235,7 @@ class World:
         return replace(self, instances=known)
 
     def _with_sight(self, group: Group, as_of: float) -> World:
-        return replace(self._with_group(group), seen=self.seen.insert(group.id, as_of))
+        return replace(self._with_group(group), sights=self.sights.after_look(group.id, as_of))
 
     def _with_group(self, group: Group) -> World:
         before = self.groups.get(group.id)
@@ -269,7 +254,7 @@ class World:
     def _without_group(self, subject: GroupId, as_of: float) -> World:
         """Without a group that a look did not find."""
         group = self.groups.get(subject)
-        if group is None or self._overtaken(subject, as_of):
+        if group is None or self.sights.overtaken(subject, as_of):
             return self
         empty = self._with_group(replace(group, members=()))
         return replace(
@@ -277,9 +262,7 @@ class World:
             groups=empty.groups.discard(subject),
             details=empty.details.discard(subject),
             unhealthy=empty.unhealthy.discard(subject),
-            seen=empty.seen.discard(subject),
-            touched=empty.touched.discard(subject),
-            moves=empty.moves.discard(subject),
+            sights=empty.sights.without(subject),
             pauses=empty.pauses.discard(subject),
             verdicts=empty.verdicts.discard(subject),
         )
@@ -293,18 +276,15 @@ class World:
         changed = changed_by(group, wish.action)
         if changed is group:
             return self
-        rested = event.time - self.touched.get(event.subject, -math.inf) > SETTLING_SECONDS
-        moves = Moves() if rested else self.moves.get(event.subject, Moves())
         return replace(
             self,
             groups=self.groups.insert(event.subject, changed),
-            touched=self.touched.insert(event.subject, event.time),
-            moves=self.moves.insert(event.subject, moves.after(wish.action)),
+            sights=self.sights.after_deed(event.subject, wish.action, event.time),
         )
 
     def is_fresh(self, subject: GroupId) -> bool:
         """Do we know the group by a look that was begun after our last deed on it?"""
-        return self.seen.get(subject, -math.inf) >= self.touched.get(subject, -math.inf)
+        return self.sights.is_fresh(subject)
 
     def stale(self, seen: Group, as_of: float) -> bool:
         """May what was seen of a group be older than a deed of ours on it?
@@ -312,18 +292,12 @@ class World:
         It is when it was begun before the deed's outcome was known, while a deed is under way, and when it does not
         show yet what an acknowledged deed did (AWS's answers are eventually consistent); or when a newer look is known.
         """
-        if self._overtaken(seen.id, as_of):
-            return True
-        touched = self.touched.get(seen.id)
-        if touched is None:
-            return self._changing(seen.id)
-        if as_of < touched or self._changing(seen.id):
-            return True
-        return self.time - touched <= SETTLING_SECONDS and self.moves.get(seen.id, Moves()).are_missing_in(seen)
-
-    def _overtaken(self, subject: GroupId, as_of: float) -> bool:
-        """Was a look that was begun later answered earlier? One group is seen sooner than a region of thousands."""
-        return 0 < self.seen.get(subject, -math.inf) - as_of <= LOOK_SECONDS_MAX
+        return (
+            self.sights.overtaken(seen.id, as_of)
+            or self.sights.precedes_a_deed(seen.id, as_of)
+            or self._changing(seen.id)
+            or self.sights.lacks_a_deed(seen, self.time)
+        )
 
     def _changing(self, subject: GroupId) -> bool:
         """Is a deed under way that changes the group itself?"""
@@ -392,29 +366,13 @@ class World:
 
     def _after_failure(self, event: Failed) -> World:
         known = self.wishes.get(event.key)
-        attempt = known.attempt if known else event.attempt
-        failures = known.failures + 1 if known else 1
-        longest = RETRY_PAUSE_SECONDS_MAX
-        if known is not None and isinstance(known.action, NodeAction):
-            longest = NODE_RETRY_PAUSE_SECONDS_MAX
-        pause = min(max(event.retry_after_seconds, retry_pause_seconds(failures)), longest)
-        state = WishState(
-            attempt=attempt,
-            state="failed",
-            time=event.time,
-            retry_time=event.time + pause,
-            failures=failures,
-            reason=event.reason,
-            action=known.action if known else None,
-        )
         world = self
         if not event.transient and not event.outcome_unknown:
             world = replace(world, launches=self.launches.discard(event.key))
         if known is not None and isinstance(known.action, Deed):
-            touched = self.touched.insert(known.action.subject, event.time)
-            world = replace(world, touched=touched)
+            world = replace(world, sights=self.sights.after_failure(known.action.subject, event.time))
             group = world.groups.get(known.action.subject)
             if group is not None and event.outcome_unknown and isinstance(known.action, UntagGroup):
                 # Our notes may be gone: nothing may be borrowed in the belief that they stand there.
                 world = replace(world, groups=world.groups.insert(group.id, changed_by(group, known.action)))
-        return world.with_wish(event.key, state)
+        return world.with_wish(event.key, failed(known, event))

@@ -64,6 +64,7 @@ class Pauses:
         """Nobody at first."""
         self._region = region
         self._by_instance: dict[str, Pause] = {}
+        self._by_token: dict[str, Pause] = {}
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
@@ -90,6 +91,7 @@ class Pauses:
             deadline=self._region.now,
         )
         pause.actions[hook.name] = action
+        self._by_token[action.token] = pause
         self._extend(pause, action)
         self._announce(pause, action)
 
@@ -107,14 +109,13 @@ class Pauses:
         """The open action that a caller means, by its token or its instance. Raises ApiError when there is none."""
         if not token and not instance_id:
             raise ApiError("ValidationError", "Either InstanceId or LifecycleActionToken must be specified.")
-        for pause in self._by_instance.values():
-            action = pause.actions.get(hook)
-            if pause.group is not group or action is None:
-                continue
-            if (not token or action.token == token) and (not instance_id or pause.member.id == instance_id):
-                return pause, action
-        what = f"token {token}" if token else f"instance ID {instance_id}"
-        raise ApiError("ValidationError", f"No active Lifecycle Action found with {what}")
+        pause = self._by_token.get(token) if token else self._by_instance.get(instance_id or "")
+        action = pause.actions.get(hook) if pause is not None and pause.group is group else None
+        if pause is None or action is None or token not in (None, "", action.token):
+            raise _not_found(token, instance_id)
+        if instance_id not in (None, "", pause.member.id):
+            raise _not_found(token, instance_id)
+        return pause, action
 
     def heartbeat(self, pause: Pause, action: Action) -> None:
         """The hook's time begins anew, within its global limit."""
@@ -134,7 +135,14 @@ class Pauses:
 
     def forget(self, member: Member) -> None:
         """Something else has been decided about the member: nothing holds it any more, and nobody is told."""
-        self._by_instance.pop(member.id, None)
+        pause = self._by_instance.get(member.id)
+        if pause is not None:
+            self._drop(pause)
+
+    def _drop(self, pause: Pause) -> None:
+        del self._by_instance[pause.member.id]
+        for action in pause.actions.values():
+            self._by_token.pop(action.token, None)
 
     def _is_open(self, pause: Pause, action: Action) -> bool:
         held = self._by_instance.get(pause.member.id) is pause
@@ -142,9 +150,10 @@ class Pauses:
 
     def _end(self, pause: Pause, action: Action, result: str, why: str) -> None:
         del pause.actions[action.hook.name]
+        self._by_token.pop(action.token, None)
         if pause.actions and result == CONTINUE:
             return
-        del self._by_instance[pause.member.id]
+        self._drop(pause)
         abandoned = f"Lifecycle Action with token {action.token} was abandoned: {why}"
         pause.then(abandoned if result == ABANDON else None)
 
@@ -176,3 +185,8 @@ class Pauses:
                     "Time": precise_stamp(self._region.now),
                 },
             )
+
+
+def _not_found(token: str | None, instance_id: str | None) -> ApiError:
+    what = f"token {token}" if token else f"instance ID {instance_id}"
+    return ApiError("ValidationError", f"No active Lifecycle Action found with {what}")

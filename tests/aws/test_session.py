@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,24 @@ def test_names_and_globs_mean_regions_in_the_order_they_were_given_each_once(aws
 
 def test_without_a_name_it_is_the_region_of_the_environment(aws: Aws) -> None:
     assert regions(aws) == (REGION,)
+
+
+@pytest.mark.parametrize("other", ["AWS_DEFAULT_REGION", None])
+def test_aws_region_names_it_too_and_wins(moto: Moto, monkeypatch: pytest.MonkeyPatch, other: str | None) -> None:
+    if other is None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert regions(Aws()) == ("eu-west-3",)
+
+
+def test_an_aws_configuration_that_cannot_be_read_is_the_user_s_to_correct(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    file.write_text("[default\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    with pytest.raises(ConfigError, match=r"config.*correct that file"):
+        regions(Aws())
 
 
 def test_without_any_region_the_next_step_is_told(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:

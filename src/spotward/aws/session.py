@@ -9,6 +9,7 @@ costs seconds.
 boto3 is imported when the first call is made: it weighs more than all of the thinking together.
 """
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -214,19 +215,27 @@ class Aws:
         return session.region_name, session
 
     def _session(self) -> Any:
-        from boto3.session import Session
-        from botocore.exceptions import ProfileNotFound
-        from botocore.session import get_session
+        from botocore.exceptions import ConfigParseError, ProfileNotFound
 
         with self._lock:
             if self._boto3_session is None:
-                core = get_session()
-                core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
                 try:
-                    self._boto3_session = Session(botocore_session=core, profile_name=self._profile)
+                    self._boto3_session = self._new_session()
                 except ProfileNotFound as error:
                     raise ConfigError(f"{error}; look into ~/.aws/config, or give another profile") from None
+                except ConfigParseError as error:
+                    raise ConfigError(f"{error}; correct that file") from None
             return self._boto3_session
+
+    def _new_session(self) -> Any:
+        from boto3.session import Session
+        from botocore.session import get_session
+
+        core = get_session()
+        core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+        # AWS_REGION is what the `aws` command, Lambda and EKS call it; boto3 alone reads only AWS_DEFAULT_REGION.
+        region = os.environ.get("AWS_REGION") or None
+        return Session(botocore_session=core, profile_name=self._profile, region_name=region)
 
     def _client(self, region: str, service: str, *, once: bool) -> Any:
         """Clients may be shared between threads, but not be made by two at once."""

@@ -82,6 +82,12 @@ def test_an_aws_configuration_that_cannot_be_read_is_the_user_s_to_correct(
         regions(Aws())
 
 
+def test_an_endpoint_that_is_no_url_is_the_user_s_to_correct(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(ConfigError, match=r"Invalid endpoint: nonsense; correct AWS_ENDPOINT_URL"):
+        regions(Aws())
+
+
 def test_without_any_region_the_next_step_is_told(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(ConfigError, match=r"no region is set; give --region us-east-1 .*or set AWS_REGION"):

@@ -310,7 +310,7 @@ def test_the_command_tells_a_shell_what_to_export_and_ends_when_told() -> None:
     start = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(5)]
+        lines = [process.stdout.readline().strip() for _ in range(6)]
         assert time.perf_counter() - start < 20
         environment = dict(line.removeprefix("export ").split("=", 1) for line in lines)
         clock = clock_from_environment(environment)

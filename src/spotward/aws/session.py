@@ -242,10 +242,16 @@ class Aws:
         with self._lock:
             client = self._clients.get((region, service, once))
             if client is None:
-                client = self._session().client(service, region_name=region, config=self._settings(once=once))
+                client = self._new_client(region, service, once=once)
                 self._watch(client, region, service)
                 self._clients[(region, service, once)] = client
             return client
+
+    def _new_client(self, region: str, service: str, *, once: bool) -> Any:
+        try:
+            return self._session().client(service, region_name=region, config=self._settings(once=once))
+        except ValueError as error:  # an endpoint, or a region in its host name, that is none
+            raise ConfigError(f"{service}: {error}; correct AWS_ENDPOINT_URL, or the AWS configuration") from None
 
     def _settings(self, *, once: bool) -> Any:
         from botocore.config import Config

@@ -127,6 +127,7 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": access_key,
             "AWS_SECRET_ACCESS_KEY": "emulated",
             "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,  # one that stands in the environment already would win over the other
             CLOCK_VARIABLE: f"{clock.start!r}:{clock.wall0!r}:{clock.speed!r}",
         }
 

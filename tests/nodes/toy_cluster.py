@@ -89,6 +89,8 @@ class ToyCluster:
     claims: dict[str, Claim] = field(default_factory=dict)
     watched: dict[str, str] = field(default_factory=dict)
     """Node → instance of the watch."""
+    tagged: set[str] = field(default_factory=set)
+    """Instances that are tagged as the cluster's."""
     states: dict[str, str] = field(default_factory=dict)
     """Instance → EC2's state, where it is not running."""
     stop_seconds: Callable[[Pod], float] = lambda pod: min(pod.grace_seconds, 2.0)
@@ -338,7 +340,7 @@ class ToyCluster:
 
     def _found(self, action: FindInstance, attempt: int) -> InstanceFound:
         state = self.states.get(action.instance_id, "running")
-        node = next((n for n in self.nodes.values() if n.instance_id == action.instance_id), None)
+        ours = action.instance_id in self.tagged or action.instance_id.startswith("i-lost")
         instance = Instance(
             id=action.instance_id,
             region=REGION,
@@ -346,7 +348,7 @@ class ToyCluster:
             instance_type="m5.large",
             lifecycle=Lifecycle.SPOT,
             state=state,
-            cluster=CLUSTER if node is not None or action.instance_id.startswith("i-lost") else None,
+            cluster=CLUSTER if ours else None,
         )
         return InstanceFound(
             time=self.time,
@@ -377,6 +379,7 @@ def a_cluster(*pods: Pod, nodes: int = 2, budgets: tuple[Budget, ...] = (), **ch
     """So many nodes; the pods stand on the first unless they say otherwise."""
     cluster = ToyCluster(**changes)  # type: ignore[arg-type]  # fields of it
     cluster.nodes = {f"n-{n}": a_node(n) for n in range(1, nodes + 1)}
+    cluster.tagged = {f"i-{n}" for n in range(1, nodes + 1)}
     cluster.pods = {pod.uid: pod for pod in pods}
     cluster.budgets = {budget.id: budget for budget in budgets}
     return cluster

@@ -6,6 +6,8 @@ the one that binds. Beside the signals stand facts: what we set on the node (and
 which hook waits for us. The next step is always worked out from these (`spotward.nodes.steps`).
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -247,19 +249,19 @@ class Incident:
         return self.draining and not self.forced
 
     @property
-    def budgets(self) -> tuple[str, ...]:
-        """Budgets that pods of it wait for."""
-        waiting = (name for pod in self.pods if pod.fate is Fate.BLOCKED for name in pod.budgets)
-        return tuple(dict.fromkeys(waiting))
+    def held_pods(self) -> Counter[str]:
+        """Budget → how many pods of it wait for that."""
+        return Counter(name for pod in self.pods if pod.fate is Fate.BLOCKED for name in pod.budgets)
 
     def with_signal(self, signal: Signal) -> "Incident":
         """With a signal in the place of the one with its id, or added."""
         others = tuple(each for each in self.signals if each.id != signal.id)
         return replace(self, signals=(*others, signal))
 
-    def with_pod(self, record: PodRecord) -> "Incident":
-        """With a pod as it now stands."""
-        return replace(self, pods=tuple(record if each.uid == record.uid else each for each in self.pods))
+    def with_pods(self, records: Iterable[PodRecord]) -> "Incident":
+        """With some pods as they now stand."""
+        fresh = {record.uid: record for record in records}
+        return replace(self, pods=tuple(fresh.get(each.uid, each) for each in self.pods)) if fresh else self
 
     def with_trouble(self, text: str) -> "Incident":
         """With one more thing that did not go as planned, said once."""

@@ -5,6 +5,7 @@ A storm opens hundreds of them within a second, and each event concerns one or a
 
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -25,6 +26,8 @@ class Incidents:
     """Name of a node → the instance whose incident it is in."""
     waiting: HashTrieMap[str, tuple[str, ...]] = field(default_factory=HashTrieMap)
     """Budget → instances whose pods wait for it."""
+    held: HashTrieMap[str, int] = field(default_factory=HashTrieMap)
+    """Budget → how many pods wait for it."""
     voluntary: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
     """Instances whose nodes are being emptied although nothing forces it → since when."""
     advised: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
@@ -55,6 +58,7 @@ class Incidents:
             by_instance=_put(self.by_instance, incident.instance_id, now),
             instance_of=self._nodes_after(before, now),
             waiting=self._waiting_after(before, now),
+            held=self._held_after(before, now),
             voluntary=_put(
                 self.voluntary, incident.instance_id, now.begun_time if now is not None and now.voluntary else None
             ),
@@ -68,13 +72,22 @@ class Incidents:
         return known.insert(now.node, now.instance_id) if now is not None and now.node else known
 
     def _waiting_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, tuple[str, ...]]:
-        waited, waits = (set(each.budgets) if each is not None else set() for each in (before, now))
+        waited, waits = (set(each.held_pods) if each is not None else set() for each in (before, now))
         known = self.waiting
         for budget in waited ^ waits:
             one = before or now
             others = tuple(i for i in known.get(budget, ()) if one is not None and i != one.instance_id)
             mine = (now.instance_id,) if now is not None and budget in waits else ()
             known = _put(known, budget, (*others, *mine) or None)
+        return known
+
+    def _held_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, int]:
+        change = now.held_pods if now is not None else Counter[str]()
+        change.subtract(before.held_pods if before is not None else ())
+        known = self.held
+        for budget, number in change.items():
+            if number:
+                known = _put(known, budget, known.get(budget, 0) + number or None)
         return known
 
 

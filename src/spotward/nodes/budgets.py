@@ -9,7 +9,6 @@ replicas come up elsewhere. Knowing that saves asking in vain, and tells the own
 from collections.abc import Sequence
 
 from spotward.model.cluster import Budget, Pod
-from spotward.model.incident import Fate
 from spotward.model.units import listed
 from spotward.nodes.scene import Scene
 
@@ -44,19 +43,6 @@ def _held_by(budget: Budget, scene: Scene) -> str:
     if not budget.observed:
         return f"its budget {budget.id} is not worked out yet"
     words = f"its budget {budget.id} needs {budget.desired_healthy} healthy and has {budget.current_healthy}"
-    going = _going(budget, scene)
-    if 0 < budget.expected_pods <= going:
+    if 0 < budget.expected_pods <= scene.world.incidents.held.get(budget.id, 0):
         return f"{words}; all {budget.expected_pods} of its pods are on nodes that go"
     return words
-
-
-def _going(budget: Budget, scene: Scene) -> int:
-    """How many of its pods are on nodes that are being emptied and wait for it."""
-    incidents = (scene.world.incidents.get(i) for i in scene.world.incidents.waiting.get(budget.id, ()))
-    waiting = (Fate.BLOCKED, Fate.WAITING, Fate.ASKED)
-    return sum(
-        budget.id in record.budgets and record.fate in waiting
-        for incident in incidents
-        if incident is not None
-        for record in incident.pods
-    )

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from spotward.model.cluster import Pod
+from spotward.model.cluster import Pod, Taint
 from spotward.model.cluster_view import NodePods
 from spotward.model.incident import Fate, Incident, PodRecord
 from spotward.model.node_action import DeletePods, EvictPods, PodOrder, WatchPods
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.ladder import Move, Rung, move
 from spotward.nodes.scene import Scene, Steps
-from spotward.nodes.tiers import order, tier, why_left
+from spotward.nodes.tiers import order, our_taint, tier, why_left
 
 POD_ERRANDS = (Errand.EVICT, Errand.DELETE, Errand.SHORTEN)
 
@@ -50,7 +50,8 @@ def reconciled(incident: Incident, pods: NodePods, scene: Scene) -> Incident:
     fresh = sorted((pod for uid, pod in pods.pods.items() if uid not in known), key=order)
     records = [*incident.pods, *(_new(pod, pods, scene) for pod in fresh)]
     busy = any(scene.in_flight(key_of(incident, errand)) for errand in POD_ERRANDS)
-    after = tuple(_seen(record, pods.pods.get(record.uid), incident, scene, busy=busy) for record in records)
+    taint = our_taint(incident, scene.policy)
+    after = tuple(_seen(r, pods.pods.get(r.uid), incident, scene, taint, busy=busy) for r in records)
     return incident if after == incident.pods else replace(incident, pods=after)
 
 
@@ -65,10 +66,12 @@ def _new(pod: Pod, pods: NodePods, scene: Scene) -> PodRecord:
     )
 
 
-def _seen(record: PodRecord, pod: Pod | None, incident: Incident, scene: Scene, *, busy: bool) -> PodRecord:
+def _seen(
+    record: PodRecord, pod: Pod | None, incident: Incident, scene: Scene, taint: Taint, *, busy: bool
+) -> PodRecord:
     if pod is None:
         return _came_to(record, Fate.GONE, scene) if record.open else record
-    left = why_left(pod, incident, scene.policy)
+    left = why_left(pod, taint, scene.policy)
     if left is not None and not pod.leaving:
         return replace(_came_to(record, Fate.LEFT, scene), reason=left)
     if incident.off_time is not None:
@@ -115,28 +118,27 @@ def _moves(incident: Incident, pods: NodePods, scene: Scene) -> list[_Planned]:
 
 
 def _asked(steps: Steps, planned: Iterable[_Planned], scene: Scene) -> Steps:
-    asks: dict[Rung, list[_Planned]] = {Rung.EVICT: [], Rung.DELETE: [], Rung.SHORTEN: []}
+    asks: dict[Rung, list[_Planned]] = {rung: [] for rung in Rung}
     for each in planned:
-        if each.move.rung is Rung.WAIT:
-            steps = _waiting(steps, each)
-        else:
-            asks[each.move.rung].append(each)
+        asks[each.move.rung].append(each)
+    waiting = asks.pop(Rung.WAIT)
+    steps = steps.waking(min((each.move.until for each in waiting), default=math.inf))
+    steps = steps.at(steps.incident.with_pods(_waiting(each) for each in waiting))
     for rung, those in asks.items():
         steps = _ask(steps, rung, those, scene)
     return steps
 
 
-def _waiting(steps: Steps, each: _Planned) -> Steps:
+def _waiting(each: _Planned) -> PodRecord:
+    """The record of a pod about which nothing is done now, with the reason."""
     record, waits = each.record, each.move
-    steps = steps.waking(waits.until)
     held = bool(waits.budgets) or record.fate is Fate.BLOCKED
     if record.fate is Fate.LEAVING or not (held or waits.reason != record.reason):
-        return steps
-    after = replace(record, reason=waits.reason, budgets=waits.budgets)
-    if held and record.fate is not Fate.BLOCKED:
-        retry = 0.0 if math.isinf(waits.until) else waits.until
-        after = replace(after, fate=Fate.BLOCKED, retry_time=retry)
-    return steps.at(steps.incident.with_pod(after))
+        return record
+    if not held or record.fate is Fate.BLOCKED:
+        return replace(record, reason=waits.reason, budgets=waits.budgets)
+    retry = 0.0 if math.isinf(waits.until) else waits.until
+    return replace(record, fate=Fate.BLOCKED, reason=waits.reason, budgets=waits.budgets, retry_time=retry)
 
 
 _ERRANDS = {Rung.EVICT: Errand.EVICT, Rung.DELETE: Errand.DELETE, Rung.SHORTEN: Errand.SHORTEN}
@@ -151,8 +153,7 @@ def _ask(steps: Steps, rung: Rung, those: list[_Planned], scene: Scene) -> Steps
     pause = scene.world.wishes.get(key)
     if pause is not None and pause.retry_time > scene.now:
         return steps.waking(pause.retry_time)
-    for each in those:
-        steps = steps.at(steps.incident.with_pod(_as_asked(each, rung, scene)))
+    steps = steps.at(steps.incident.with_pods(_as_asked(each, rung, scene) for each in those))
     return steps.wishing(_action(steps.incident, rung, key, those), _why(rung, those))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from spotward.model.cluster import Budget
 from spotward.model.event import (
     Done,
     Event,
@@ -87,13 +88,25 @@ def _in_cluster(world: World, event: Event) -> Iterable[str]:
             with_them = (other for each in here for other in _with_it(world, each))
             return (*(each for each in mine if each is not None), *here, *with_them)
         case BudgetsSeen():
-            names = (*event.gone, *(budget.id for budget in event.budgets))
-            return tuple(i for name in names for i in world.incidents.waiting.get(name, ()))
+            freed = (i for name in event.gone for i in world.incidents.waiting.get(name, ()))
+            return (*freed, *(i for budget in event.budgets for i in _may_go(world, budget)))
         case AttachmentsSeen():
             nodes = (each.node for each in (*event.attachments, *event.gone))
             return tuple(i for n in nodes if (i := world.incidents.instance_of.get(n)) is not None)
         case _:
             return ()
+
+
+def _may_go(world: World, budget: Budget) -> Iterable[str]:
+    """The most urgent of those that wait for a budget, as far as what it allows reaches: the others wait on."""
+    waiting = world.incidents.waiting.get(budget.id, ()) if budget.disruptions_allowed > 0 else ()
+    left = budget.disruptions_allowed
+    incidents = (world.incidents.get(instance_id) for instance_id in waiting)
+    for incident in sorted((i for i in incidents if i is not None), key=urgency):
+        if left <= 0:
+            return
+        left -= incident.held_pods[budget.id]
+        yield incident.instance_id
 
 
 def _with_it(world: World, instance_id: str) -> tuple[str, ...]:

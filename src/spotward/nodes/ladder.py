@@ -114,7 +114,7 @@ def _worth_asking(record: PodRecord, holding: bool, scene: Scene) -> bool:
 
 
 def _look_again(record: PodRecord, incident: Incident, scene: Scene, latest: float, *, asking: bool) -> float:
-    retry = record.retry_time if record.fate is Fate.BLOCKED else scene.now + scene.policy.blocked_retry_seconds
+    retry = record.retry_time if record.fate is Fate.BLOCKED else scene.now + scene.policy.held_retry_seconds
     moments = [retry] if asking and not record.deadlocked else []
     if scene.past_budget(incident) is PastBudget.AT_DEADLINE and latest > scene.now:
         moments.append(latest)

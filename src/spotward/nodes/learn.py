@@ -170,7 +170,10 @@ def _heldback_on(
 ) -> PodRecord:
     pods = world.cluster.pods.get(incident.node)
     pod = pods.pods.get(record.uid) if pods is not None else None
-    budgets = tuple(b.id for b in world.cluster.budgets_of(pod)) if pod is not None else record.budgets
+    covering = world.cluster.budgets_of(pod) if pod is not None else ()
+    budgets = tuple(budget.id for budget in covering) or record.budgets
+    expected = pod is not None and not all(budget.lets_go(pod) for budget in covering)
+    pause = policy.held_retry_seconds if expected else policy.blocked_retry_seconds
     return _at(
         record,
         Fate.BLOCKED,
@@ -178,7 +181,7 @@ def _heldback_on(
         answer.reason,
         budgets=budgets if answer.result is not PodResult.REFUSED else (),
         deadlocked=answer.result is PodResult.TWO_BUDGETS,
-        retry_time=now + max(answer.retry_after_seconds, policy.blocked_retry_seconds),
+        retry_time=now + max(answer.retry_after_seconds, pause),
     )
 
 

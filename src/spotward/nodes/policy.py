@@ -1,8 +1,9 @@
 """What the operator wants of nodes. Every value has a safe default, and nothing happens until a cluster is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from math import inf
 
 from spotward.model.errors import ConfigError
 from spotward.model.incident import Cause
@@ -52,6 +53,13 @@ class Sparing(StrEnum):
     """Only when the machine goes whatever we do; else the drain waits for them."""
     LEAVE = "leave"
     """Never."""
+
+
+LEAST: Mapping[str, int] = {"pods_at_once_max": 1, "blocked_retry_seconds": 1, "off_look_seconds": 1}
+"""The least that a number of `NodesPolicy` may be, where it is not 0."""
+
+RESERVE_SECONDS_MAX = 90
+"""Of EC2's two minutes something must be left for the pods."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +183,10 @@ class NodesPolicy:
     """Its name. On a node that is emptied it goes last."""
 
     blocked_retry_seconds: float = 15.0
-    """A pod that a budget holds back is asked again as soon as the budget changes, and after so long in any case."""
+    """A pod that is refused although no budget that we know of is in the way is asked again after so long."""
+
+    held_retry_seconds: float = 60.0
+    """A pod that a budget holds back is asked again as soon as the budget opens, and after so long in any case."""
 
     off_look_seconds: float = 15.0
     """How often EC2 is asked whether a machine is off whose deadline has passed, or whose pods are stuck."""
@@ -200,14 +211,20 @@ class NodesPolicy:
         if self.taint_effect not in ("NoSchedule", "PreferNoSchedule"):
             raise ConfigError(
                 f"the taint effect is {self.taint_effect}; give NoSchedule or PreferNoSchedule"
-                " (NoExecute would take every pod at once, past every budget)"
+                " (NoExecute would take every pod at once, past every budget)",
+                setting="nodes.taint_effect",
             )
-        if not 0 <= self.reserve_seconds <= 90:
-            raise ConfigError(f"the reserve is {self.reserve_seconds} s; give 0 to 90, of EC2's two minutes")
-        if self.voluntary_drains_at_once_max < 0:
-            raise ConfigError(f"{self.voluntary_drains_at_once_max} drains at once; give 0 or more")
-        if self.pods_at_once_max < 1:
-            raise ConfigError(f"{self.pods_at_once_max} pods at once; give 1 or more")
+        if self.reserve_seconds > RESERVE_SECONDS_MAX:
+            raise ConfigError(
+                f"the reserve is {self.reserve_seconds:g} s; give 0 to {RESERVE_SECONDS_MAX}, of EC2's two minutes",
+                setting="nodes.reserve_seconds",
+            )
+        for each in fields(self):
+            value, least = getattr(self, each.name), LEAST.get(each.name, 0)
+            if isinstance(value, int | float) and not least <= value < inf:
+                raise ConfigError(
+                    f"`{each.name}` is {value:g}; give a number from {least} up", setting=f"nodes.{each.name}"
+                )
 
     def response(self, cause: Cause) -> Response:
         """How far we go at a cause."""

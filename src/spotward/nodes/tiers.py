@@ -30,7 +30,7 @@ def is_own(pod: Pod, policy: NodesPolicy) -> bool:
     return bool(policy.own_pod) and (pod.namespace, pod.name) == (policy.own_namespace, policy.own_pod)
 
 
-def why_left(pod: Pod, incident: Incident, policy: NodesPolicy) -> str | None:
+def why_left(pod: Pod, taint: Taint, policy: NodesPolicy) -> str | None:
     """Why a pod is not moved at all, in words; None if it is."""
     if pod.mirror:
         return "a static pod: its kubelet runs it from a file"
@@ -40,7 +40,7 @@ def why_left(pod: Pod, incident: Incident, policy: NodesPolicy) -> str | None:
         return f"its annotation {policy.leave_annotation} says so"
     if pod.from_daemon_set and not policy.daemon_sets:
         return "a daemon of the node"
-    if policy.taint and pod.tolerates(our_taint(incident, policy)):
+    if policy.taint and pod.tolerates(taint):
         return f"it tolerates the taint {policy.taint_key}"
     return _never_moved(pod, policy)
 

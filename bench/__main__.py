@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from bench import calls, daemon, emulator, engine, start, wall
+from bench import calls, daemon, emulator, engine, node, start, wall
 from bench.measure import BenchError, Part, show
 from spotward.emulator.stage import StageError
 
@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "calls": ("AWS calls: 20 on-demand members of one group become Spot, default surge", calls.measures),
     "wall": ("Time: 100 members of one group against 1, surge 100 %", wall.measures),
     "daemon": ("The daemon over 500 groups of 20", daemon.measures),
+    "node": ("What runs on every node", node.measures),
     "emulator": ("The embedded cloud with 10,000 instances", emulator.measures),
 }
 

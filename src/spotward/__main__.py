@@ -1,6 +1,6 @@
 """`python -m spotward` is the command `spotward`."""
 
-from spotward.cli.main import main
+from spotward.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
 from spotward.aws.imds import Imds, ImdsPolicy
 from spotward.aws.imds_watch import ImdsSource, Watch, WatchPolicy
 from spotward.emulator.imds.door import serving_metadata
+from spotward.emulator.imds.script import parse_script
+from spotward.emulator.imds.service import MetadataService
 from spotward.events.imds import INTERRUPTION, MAINTENANCE, WATCHED
 from spotward.http.server import serving
 from spotward.model.errors import ConfigError, PayloadError
@@ -21,10 +24,12 @@ from spotward.model.event import (
     RebalanceAdvised,
     TargetStateChanged,
 )
-from tests.imds.drill import START, Drill, drilling
+from tests.imds.drill import START, Drill, Hand, drilling
 from tests.imds.test_client import serves_two_documents
 
 pytestmark = pytest.mark.anyio
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "drills"
 
 ALWAYS = WatchPolicy(pause_seconds_max=0)
 
@@ -197,6 +202,33 @@ async def test_a_source_whose_service_comes_late_waits_for_it() -> None:
     async with serving_metadata(drill.service, drill.clock, port=steps_port):
         assert isinstance((await asyncio.wait_for(waiting, 5)).event, TargetStateChanged)
         await watch.imds.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("advice-then-notice", [RebalanceAdvised, InterruptionNoticed]),
+        (
+            "maintenance-called-off",
+            [MaintenanceScheduled, MaintenanceScheduled, MaintenanceScheduled, MaintenanceEnded],
+        ),
+        ("bad-service", [PayloadError, PayloadError, InterruptionNoticed]),
+    ],
+)
+async def test_the_examples_are_heard_as_they_are_meant(name: str, told: list[type]) -> None:
+    clock = Hand()
+    timeline = parse_script((EXAMPLES / f"{name}.yaml").read_text(), file=name).timeline(start_time=clock.now())
+    service = MetadataService(machines=timeline, drill=timeline, v1=False)
+    async with serving_metadata(service, clock) as door:
+        imds = Imds(ImdsPolicy(url=door.url, answer_seconds_max=0.1))
+        watch = Watch(imds, clock, ALWAYS)
+        events: list[Event | PayloadError] = []
+        for _ in range(40):
+            events += await watch.poll()
+            clock.turn(2)
+        await imds.close()
+    assert sorted(kind.__name__ for kind in kinds(events)) == sorted(kind.__name__ for kind in told)
+    assert watch.troubles == {}
 
 
 @pytest.mark.parametrize("wrong", [{"poll_seconds": 0}, {"pause_seconds_max": -1}])

@@ -198,21 +198,24 @@ class Imds:
         try:
             answer = await self._ask("PUT", "/latest/api/token", {TTL_HEADER: str(self.policy.token_seconds)})
         except Transient as error:
-            return self._without(now, error.code, f"{error}; {HOP_HINT}")
+            hinted = Transient(f"{error}; {HOP_HINT}", code=error.code) if error.code == "Timeout" else error
+            return self._without(now, hinted, knows_none=error.code == "Timeout")
         if answer.status != 200 or not _is_token(answer.text):
-            return self._without(now, "NoToken", f"{self.where} gives no token (status {answer.status})")
+            refused = Transient(f"{self.where} gives no token (status {answer.status})", code="NoToken")
+            return self._without(now, refused, knows_none=answer.status < 500)
         self._token = answer.text.strip()
         self._renew_at = now + _life_seconds(answer, self.policy.token_seconds) * (1 - RENEWAL_SHARE)
         return self._token
 
-    def _without(self, now: float, code: str, reason: str) -> str | None:
-        """How to go on when no token is to be had."""
+    def _without(self, now: float, error: Transient, *, knows_none: bool) -> str | None:
+        """How to go on when no token is to be had. knows_none: this will not change at the next try."""
         if self._token is not None:
             self._renew_at = now + RENEWAL_PAUSE_SECONDS
             return self._token  # the old one may still be good; if it is not, 401 will tell
         if not self.policy.v1:
-            raise Transient(reason, code=code)
-        self._renew_at = now + V1_SECONDS
+            raise error
+        if knows_none:
+            self._renew_at = now + V1_SECONDS
         return None
 
     def _forget_token(self) -> None:

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from spotward import __version__
 from spotward.cli.exits import Exit
@@ -30,8 +28,10 @@ from spotward.cli.options import (
     State,
     Unpriced,
 )
-from spotward.config import Config, changed, load, schema, settings
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, SpotwardError
+
+if TYPE_CHECKING:
+    from spotward.config import Config
 
 LIMIT_SECONDS = 3600.0
 """`run --once` and `handle` end after an hour at the latest, so that cron need not wait for a stuck one."""
@@ -78,6 +78,9 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         app(words, prog_name="spotward")
     except SpotwardError as error:
+        from rich.console import Console
+        from rich.markup import escape
+
         Console(stderr=True, soft_wrap=True).print(f"[red]spotward:[/red] {escape(str(error))}")
         sys.exit(Exit.OUTSIDE if isinstance(error, OutsideError) else Exit.USAGE)
     except KeyboardInterrupt:
@@ -93,8 +96,10 @@ def _config(
     queue: str | None = None,
     unpriced: bool | None = None,
     autospotting: bool | None = None,
-) -> Config:
+) -> "Config":
     """The file's settings with those of the command line on top."""
+    from spotward.config import changed, load
+
     config = load(file)
     groups = replace(
         config.groups,
@@ -163,6 +168,8 @@ def run(
         autospotting=compat_autospotting,
     )
     if port is not None:
+        from spotward.config import changed
+
         settings = changed(settings, web={"host": settings.web.host, "port": port})
     if dry_run:
         return asyncio.run(dry(settings, log=log, once=once))
@@ -240,6 +247,8 @@ def plan(
     if output == "json":
         typer.echo(document.model_dump_json(indent=2))
     else:
+        from rich.console import Console
+
         show(document, Console())
     return Exit.DONE
 
@@ -330,6 +339,27 @@ def demo(
     return demonstrated(keep=keep, seed=seed)
 
 
+# ---- light programs: `spotward.cli.entry` runs them before it comes to this; here they stand for the list ------------
+
+_REST = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command(name="imds", add_help_option=False, context_settings=_REST)
+def imds_here(context: typer.Context) -> int:
+    """Serve an instance metadata service on this machine, for drills."""
+    from spotward.cli.imds import run
+
+    return run(context.args)
+
+
+@app.command(name="export", add_help_option=False, context_settings=_REST)
+def export_here(context: typer.Context) -> int:
+    """Serve figures to Prometheus: `export terminations`, of the instance that it runs on."""
+    from spotward.cli.export import run
+
+    return run(context.args)
+
+
 # ---- the configuration file ------------------------------------------------------------------------------------------
 
 
@@ -338,6 +368,8 @@ def config_schema() -> int:
     """Print the JSON schema of the configuration file, for editors."""
     import json
 
+    from spotward.config import schema
+
     typer.echo(json.dumps(schema(), indent=2))
     return Exit.DONE
 
@@ -345,6 +377,8 @@ def config_schema() -> int:
 @config_app.command("settings", short_help="List every setting with its default and its meaning.")
 def config_settings() -> int:
     """List every setting with its default and its meaning, as a Markdown table."""
+    from spotward.config import settings
+
     lines = [f"| `{each.name}` | `{each.default}` | {each.meaning} |" for each in settings()]
     typer.echo("\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *lines]))
     return Exit.DONE
@@ -353,6 +387,8 @@ def config_settings() -> int:
 @config_app.command("check")
 def config_check(file: Annotated[Path, typer.Argument(help="The file to check.", metavar="FILE")]) -> int:
     """Say whether a configuration file is right, and if not, where."""
+    from spotward.config import load
+
     load(file)
     typer.echo(f"{file}: right")
     return Exit.DONE

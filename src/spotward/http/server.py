@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 
 import h11
 
@@ -154,7 +155,8 @@ class _Visit:
 
     async def _send(self, answer: Answer, *, method: str) -> None:
         headers = [*answer.headers.items(), ("content-length", str(len(answer.body)))]
-        said = self._protocol.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+        head = h11.Response(status_code=answer.status, reason=_reason(answer.status), headers=headers)
+        said = self._protocol.send(head) or b""
         if answer.body and method != "HEAD":
             said += self._protocol.send(h11.Data(data=answer.body)) or b""
         said += self._protocol.send(h11.EndOfMessage()) or b""
@@ -164,3 +166,11 @@ class _Visit:
         self._writer.write(data)
         async with asyncio.timeout(IDLE_SECONDS_MAX):
             await self._writer.drain()
+
+
+def _reason(status: int) -> str:
+    """`Not Found`, for people who read along."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -29,6 +29,7 @@ from spotward.emulator.imds.timeline import (
 )
 from spotward.events.imds import ACTIONS, Machine
 from spotward.events.reading import INSTANCE_ID, REGION
+from spotward.model.errors import ConfigError
 from spotward.sim.marked_yaml import Marked, read_marked
 
 AT_SECONDS_MAX = 30 * 86_400.0
@@ -57,9 +58,16 @@ DEFAULT_MACHINE = Machine(
 class Script:
     """What a file says."""
 
-    host: Host
+    host: Host = field(default_factory=lambda: Host(machine=DEFAULT_MACHINE))
     steps: tuple[Step, ...] = ()
     first: Standing = field(default_factory=Standing)
+
+    def about(self, instance_id: str) -> Script:
+        """The same drill for another machine. Raises ConfigError for an id that is none."""
+        if not INSTANCE_ID.fullmatch(instance_id):
+            raise ConfigError(f"{instance_id!r} is no instance id; give one such as i-0123456789abcdef0")
+        machine = replace(self.host.machine, instance_id=instance_id)
+        return replace(self, host=replace(self.host, machine=machine))
 
     def timeline(self, *, start_time: float) -> Timeline:
         """The drill, begun at `start_time` (Unix seconds)."""
@@ -71,7 +79,7 @@ def parse_script(text: str, *, file: str) -> Script:
     """The script in `text`. Raises ConfigError naming the place, what was read and what would be right."""
     document = read_marked(text, file=file)
     if document is None:
-        return Script(host=Host(machine=DEFAULT_MACHINE))
+        return Script()
     parts = document.fields(("machine", "steps"), "a drill")
     host, first = _machine(parts["machine"]) if "machine" in parts else (Host(machine=DEFAULT_MACHINE), Standing())
     return Script(host=host, first=first, steps=_steps(parts["steps"]) if "steps" in parts else ())

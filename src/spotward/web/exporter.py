@@ -1,0 +1,69 @@
+"""The exporter of terminations: a page for Prometheus, worked out at each scrape.
+
+Scrapes that come together share one look at the metadata service. Whatever that service does, the page is there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from spotward.aws.imds_watch import Watch
+from spotward.engine.ports import Clock
+from spotward.http.server import serving
+from spotward.http.values import Answer, Request, text_answer
+from spotward.model.errors import ConfigError
+from spotward.web.exposition import CONTENT_TYPE, rendered
+from spotward.web.terminations import families
+
+
+class Exporter:
+    """Answers scrapes from what a watch has heard."""
+
+    def __init__(self, watch: Watch, clock: Clock, *, metrics_path: str, looks: bool) -> None:
+        """looks: whether it asks the metadata service at each scrape; where somebody else polls, it need not."""
+        self._watch, self._clock, self._looks = watch, clock, looks
+        self._metrics_path = metrics_path
+        self._looking: asyncio.Task[object] | None = None
+
+    async def answer(self, request: Request) -> Answer:
+        """One page."""
+        if request.method not in {"GET", "HEAD"}:
+            return Answer(status=405, headers={"allow": "GET, HEAD"})
+        if request.path == self._metrics_path:
+            return await self._metrics()
+        if request.path == "/healthz":
+            return text_answer(200, "alive\n")
+        if request.path == "/":
+            return text_answer(200, f"Spotward's exporter of terminations: see {self._metrics_path}\n")
+        return text_answer(404, f"there is no such page; see {self._metrics_path}\n")
+
+    async def _metrics(self) -> Answer:
+        if self._looks:
+            await self._look()
+        text = rendered(families(self._watch, time=self._clock.now()))
+        return text_answer(200, text, content_type=CONTENT_TYPE)
+
+    async def _look(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._watch.poll())
+        await asyncio.shield(self._looking)  # a scraper that gives up must not take the look away from another
+
+
+@asynccontextmanager
+async def exporting(
+    watch: Watch, clock: Clock, *, host: str | None, port: int, metrics_path: str = "/metrics", looks: bool = True
+) -> AsyncIterator[int]:
+    """Serves the pages as long as the context is open; gives the port. host: None is every address of the machine.
+
+    Raises ConfigError when the address cannot be had, or the path is none.
+    """
+    if not metrics_path.startswith("/"):
+        raise ConfigError(f"the metrics path {metrics_path!r} must begin with a slash, as /metrics")
+    exporter = Exporter(watch, clock, metrics_path=metrics_path, looks=looks)
+    async with AsyncExitStack() as open_doors:
+        try:
+            number = await open_doors.enter_async_context(serving(exporter.answer, host=host, port=port))
+        except OSError as error:
+            where = f"{host or ''}:{port}"
+            raise ConfigError(f"{where} cannot be listened on ({error.strerror}); give another address") from error
+        yield number

@@ -1,0 +1,53 @@
+"""Prometheus' text format, written by hand: the library for it would weigh more than the exporter.
+
+The format is "text format 0.0.4" of Prometheus' documents ("Exposition formats"); the tests let Prometheus' own library
+read it.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Sample = tuple[tuple[str, ...], float]
+"""The values of the labels, in the order of their names; and the figure."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """One metric with all its samples."""
+
+    name: str
+    help: str
+    samples: tuple[Sample, ...]
+    labels: tuple[str, ...] = ()
+    kind: Literal["gauge", "counter"] = "gauge"
+
+
+def rendered(families: Iterable[Family]) -> str:
+    """The page. A family without a sample is left out: a help text alone would read as if it were 0."""
+    return "".join(_family(family) for family in families if family.samples)
+
+
+def _family(family: Family) -> str:
+    head = f"# HELP {family.name} {_escaped(family.help)}\n# TYPE {family.name} {family.kind}\n"
+    return head + "".join(f"{family.name}{_labels(family, values)} {_number(n)}\n" for values, n in family.samples)
+
+
+def _labels(family: Family, values: tuple[str, ...]) -> str:
+    pairs = zip(family.labels, values, strict=True)
+    told = ",".join(f'{name}="{_escaped(value, quotes=True)}"' for name, value in pairs)
+    return f"{{{told}}}" if told else ""
+
+
+def _escaped(text: str, *, quotes: bool = False) -> str:
+    escaped = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return escaped.replace('"', '\\"') if quotes else escaped
+
+
+def _number(number: float) -> str:
+    if math.isinf(number):
+        return "+Inf" if number > 0 else "-Inf"
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)

@@ -21,11 +21,20 @@ class Measure:
     unit: str = ""
     at_most: float | None = None
     """The bound; None where the figure is for information only."""
+    at_least: float | None = None
 
     @property
     def ok(self) -> bool:
-        """Is the bound kept?"""
-        return self.at_most is None or self.figure <= self.at_most
+        """Is each bound kept?"""
+        high = self.at_most is not None and self.figure > self.at_most
+        low = self.at_least is not None and self.figure < self.at_least
+        return not high and not low
+
+    @property
+    def bounds(self) -> str:
+        """In words; empty where there is none."""
+        each = (("≤", self.at_most), ("≥", self.at_least))
+        return " ".join(f"{sign} {_number(bound)}" for sign, bound in each if bound is not None)
 
 
 Part = Callable[[], Iterator[Measure]]
@@ -40,9 +49,8 @@ def show(console: Console, title: str, measures: Sequence[Measure]) -> None:
     table.add_column("bound", justify="right", no_wrap=True)
     table.add_column("ok?", no_wrap=True)
     for each in measures:
-        bound = "" if each.at_most is None else f"≤ {_number(each.at_most)}"
-        verdict = "" if each.at_most is None else "[green]yes[/green]" if each.ok else "[red]NO[/red]"
-        table.add_row(each.name, f"{_number(each.figure)} {each.unit}".rstrip(), bound, verdict)
+        verdict = "" if not each.bounds else "[green]yes[/green]" if each.ok else "[red]NO[/red]"
+        table.add_row(each.name, f"{_number(each.figure)} {each.unit}".rstrip(), each.bounds, verdict)
     console.print(table)
 
 

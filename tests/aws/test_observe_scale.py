@@ -1,7 +1,6 @@
-"""What it costs to look at 500 groups of 20: processor time and calls, with answers as large as AWS's."""
+"""What it takes to look at 500 groups of 20: calls, with answers as large as AWS's. `make bench` has the seconds."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -15,7 +14,6 @@ from tests.aws.oracle import Oracle
 from tests.aws.stage import HandClock
 
 GROUPS, SIZE = 500, 20
-FIRST_SECONDS_MAX, STEADY_SECONDS_MAX = 8.0, 3.0
 
 MEMBER = (
     "<member><InstanceId>{id}</InstanceId><InstanceType>m5.large</InstanceType>"
@@ -92,7 +90,7 @@ def instances_page(names: list[str], start: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_ten_thousand_instances_are_seen_within_their_budget(oracle: Oracle, oracle_aws: Aws) -> None:
+def test_ten_thousand_instances_are_seen_with_a_call_for_each_page(oracle: Oracle, oracle_aws: Aws) -> None:
     chunks = [[f"g-{g}" for g in range(start, min(start + 200, GROUPS))] for start in range(0, GROUPS, 200)]
     pages = {start: groups_page(start, more=start + 100 < GROUPS) for start in range(0, GROUPS, 100)}
     instances = {(c[0], s): instances_page(c, s) for c in chunks for s in range(0, len(c) * SIZE, 1000)}
@@ -103,19 +101,16 @@ def test_ten_thousand_instances_are_seen_within_their_budget(oracle: Oracle, ora
     world = World()
     observer = Observer(oracle_aws, HandClock(), world=lambda: world, in_scope=lambda _: True)
 
-    def look() -> tuple[RegionObserved, float]:
-        before = time.process_time()
+    def look() -> RegionObserved:
         answer = asyncio.run(observer.observe(ObserveRegion(region=REGION), 1))
         assert isinstance(answer, RegionObserved)
-        return answer, time.process_time() - before
+        return answer
 
-    seen, first_seconds = look()
+    seen = look()
     assert (len(seen.groups), len(seen.instances)) == (GROUPS, GROUPS * SIZE)
     assert dict(oracle_aws.counter.counts) == {"autoscaling.DescribeAutoScalingGroups": 5, "ec2.DescribeInstances": 10}
     world = world.after(seen)
-    again, steady_seconds = look()
+    again = look()
     assert (again.groups, again.instances) == ((), ())
     assert oracle_aws.counter.counts["autoscaling.DescribeAutoScalingGroups"] == 10
     assert oracle_aws.counter.counts["ec2.DescribeInstances"] == 10
-    assert first_seconds <= FIRST_SECONDS_MAX
-    assert steady_seconds <= STEADY_SECONDS_MAX

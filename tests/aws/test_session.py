@@ -262,6 +262,7 @@ def test_an_endpoint_that_nobody_listens_at_was_never_asked(oracle: Oracle, monk
     caught = failing(Aws(attempts_max=1), oracle, b"")
     assert type(caught) is Transient
     assert caught.code == "EndpointConnectionError"
+    assert "check the network, and AWS_ENDPOINT_URL if it is set" in str(caught)
 
 
 def test_a_missing_permission_is_told_with_the_call_and_the_action(oracle_aws: Aws, oracle: Oracle) -> None:

@@ -10,11 +10,13 @@ from bench.measure import BenchError, Measure
 
 def good() -> Iterator[Measure]:
     yield Measure(name="calls", figure=2.5, at_most=2.5)
+    yield Measure(name="messages", figure=500, unit="/s", at_least=500)
     yield Measure(name="for information", figure=1e9, unit="s")
 
 
 def bad() -> Iterator[Measure]:
     yield Measure(name="calls", figure=2.51, at_most=2.5)
+    yield Measure(name="messages", figure=499, unit="/s", at_least=500)
 
 
 def failing() -> Iterator[Measure]:
@@ -33,7 +35,8 @@ def test_a_bound_that_is_kept_ends_well(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_broken_bound_ends_with_1_after_everything_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bad", "good"], MADE) == 1
     told = capsys.readouterr().out
-    assert "NO" in told
+    assert told.count("NO") == 2
+    assert "≥ 500" in told
     assert "All is well" in told
     assert "broken: bad" in told
 

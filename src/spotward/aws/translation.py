@@ -162,7 +162,8 @@ def translated(error: Exception, call: Call, *, unknown: bool) -> OutsideError:
     if isinstance(error, ResponseParserError):
         return unreadable(call.words, error)
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
-        return _transient(call, type(error).__name__, str(error), RETRY_AFTER_NO_ANSWER_SECONDS, unknown=unknown)
+        text = f"{shortened(str(error)).rstrip('.')}; check the network, and AWS_ENDPOINT_URL if it is set"
+        return _transient(call, type(error).__name__, text, RETRY_AFTER_NO_ANSWER_SECONDS, unknown=unknown)
     if isinstance(error, aws.ParamValidationError):
         names = ", ".join(dict.fromkeys(_NAMED_PARAMETER.findall(str(error)))) or "a parameter"
         return Permanent(f"{call.words}: the request is not valid: {names}", code="ParamValidation")

@@ -133,9 +133,10 @@ def run(
         float,
         typer.Option(
             "--limit",
-            help="With --once: end after so many seconds at the latest.",
+            help="With --once: end after so many seconds at the latest; an hour by default.",
+            min=1,
             metavar="SECONDS",
-            show_default="an hour",
+            show_default=False,
         ),
     ] = LIMIT_SECONDS,
     port: Annotated[

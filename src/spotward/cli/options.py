@@ -48,6 +48,12 @@ Log = Annotated[
 ]
 Limit = Annotated[
     float,
-    typer.Option("--limit", help="End after so many seconds at the latest.", metavar="SECONDS", show_default="an hour"),
+    typer.Option(
+        "--limit",
+        help="End after so many seconds at the latest; an hour by default.",
+        min=1,
+        metavar="SECONDS",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="One seed, one history.", metavar="NUMBER")]

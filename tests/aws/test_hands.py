@@ -13,6 +13,7 @@ from spotward.model.action import (
     ObserveInstances,
     ObserveRegion,
     RecommendPools,
+    RestoreDesired,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -112,6 +113,20 @@ def test_a_max_size_that_stands_there_already_is_done_without_another_call(moto:
     group(moto, "web", size=2)
     assert isinstance(doer.do(SetMaxSize(**WEB, max_size=4, expected=3)), Done)
     assert doer.calls == {"autoscaling.DescribeAutoScalingGroups": 1}
+
+
+def test_the_desired_capacity_is_set_back_only_where_it_still_is_what_was_expected(moto: Moto, doer: Doer) -> None:
+    group(moto, "web", size=2)
+    before = described(moto)
+    with pytest.raises(Permanent, match="the desired capacity of us-east-1/web is 2 by now, and was 1"):
+        doer.do(RestoreDesired(**WEB, desired=3, expected=1))
+    assert described(moto) == before
+    action = RestoreDesired(**WEB, desired=3, expected=2)
+    assert is_done(doer.do(action), action)
+    now = described(moto)
+    assert (now["MinSize"], now["MaxSize"], now["DesiredCapacity"]) == (before["MinSize"], before["MaxSize"], 3)
+    doer.calls.clear()
+    assert isinstance(doer.do(action), Done), "done already, by a call whose answer was lost"
 
 
 def test_a_group_that_is_gone_has_no_max_size(doer: Doer) -> None:

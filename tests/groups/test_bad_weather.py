@@ -236,7 +236,7 @@ def check_the_end(stage: Stage) -> None:
     assert all((swap.ended_time or 0) < SETTLED_BY for swap in stage.ended)
     group = stage.cloud.groups.get("web")
     if group is not None:
-        assert group.about.desired == group.owner_desired
+        assert group.about.desired in (group.owner_asked, group.owner_desired)
         assert not {"spotward:owner-max-size", "spotward:suspended-processes"} & set(group.about.tags)
         assert group.about.suspended <= {"ScheduledActions"}
         check_the_base(stage, group)

@@ -9,6 +9,7 @@ on-demand launches and shrinks by terminating; a client token gives the first an
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from spotward.model.action import (
     Action,
@@ -19,6 +20,7 @@ from spotward.model.action import (
     ObserveInstances,
     ObserveRegion,
     RecommendPools,
+    RestoreDesired,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -27,7 +29,19 @@ from spotward.model.action import (
     TerminateInstances,
     UntagGroup,
 )
-from spotward.model.cloud import Group, GroupDetails, Instance, LaunchSource, Lifecycle, Member, Pool, PoolOffer
+from spotward.model.cloud import (
+    CapacityHistory,
+    DesiredChange,
+    Group,
+    GroupDetails,
+    Instance,
+    LaunchSource,
+    Lifecycle,
+    Member,
+    MemberStep,
+    Pool,
+    PoolOffer,
+)
 from spotward.model.event import (
     Done,
     Event,
@@ -69,8 +83,13 @@ class ToyGroup:
     details: GroupDetails
     members: dict[str, Member] = field(default_factory=dict)
     unhealthy: set[str] = field(default_factory=set)
+    changes: list[DesiredChange] = field(default_factory=list)
+    steps: list[MemberStep] = field(default_factory=list)
     owner_desired: int = 0
-    """What the owner last asked for, carried forward over deeds of ours that were on their way at that moment."""
+    """What the owner last asked for, carried forward over deeds of ours that were on their way at that moment: what is
+    left where nobody finds out what it was."""
+    owner_asked: int = 0
+    """What the owner last asked for."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,6 +122,10 @@ class ToyCloud:
     """Group → when a deed last changed it, and how it stood before."""
     reads_old: Callable[[], bool] = bool
     """Does this look still show what was before the last deed?"""
+    around_deed: Callable[[Action, bool], None] = lambda _action, _done: None
+    """Hears of each deed right before it is carried out (False) and right after (True)."""
+    history_lag_seconds: float = 0.0
+    """How late scaling activities show; infinite where there are none."""
     dead_on_arrival: bool = False
     """New instances run but never come into service."""
     born: int = 100
@@ -228,7 +251,8 @@ class ToyCloud:
         desired = min(max(about.desired, about.min_size), about.max_size)
         self.nobody_knows(name)
         if desired != group.about.desired:
-            group.owner_desired = desired
+            group.changes.append(DesiredChange(time=self.time, before=group.about.desired, after=desired))
+            group.owner_desired = group.owner_asked = desired
             self.wished[name] = self.changed
         group.about = replace(about, desired=desired)
 
@@ -273,7 +297,7 @@ class ToyCloud:
             before = self.seen(action.subject.partition("/")[2])
             if before is not None:
                 self.earlier[before.name] = (self.time, before)
-            return self._answer(action, attempt)
+            return self._watched_answer(action, attempt)
         except NotDone as no:
             return Failed(
                 time=self.time,
@@ -284,6 +308,12 @@ class ToyCloud:
                 reason=no.reason,
                 transient=False,
             )
+
+    def _watched_answer(self, action: Action, attempt: int) -> Event:
+        self.around_deed(action, False)
+        answer = self._answer(action, attempt)
+        self.around_deed(action, True)
+        return answer
 
     def _answer(self, action: Action, attempt: int) -> Event:
         match action:
@@ -297,6 +327,8 @@ class ToyCloud:
                 self._terminate(action)
             case SetMaxSize():
                 self._set_max(action)
+            case RestoreDesired():
+                self._restore(action)
             case SuspendProcesses() | ResumeProcesses() | TagGroup() | UntagGroup():
                 self._change(action)
             case _:
@@ -361,6 +393,7 @@ class ToyCloud:
         if action.group in self.wished:
             group.owner_desired += number
         for instance_id in action.instance_ids:
+            group.steps.append(MemberStep(time=self.time, instance_id=instance_id, joined=True))
             self.join(group, instance_id)
 
     def _retire(self, action: RetireMember) -> None:
@@ -371,13 +404,14 @@ class ToyCloud:
         if group.about.desired - 1 < group.about.min_size:
             raise NotDone("ValidationError", "it would violate the minimum of the group")
         group.about = replace(group.about, desired=group.about.desired - 1)
+        group.steps.append(MemberStep(time=self.time, instance_id=action.instance_id, joined=False))
         self.leave(group, action.instance_id)
         if action.group in self.wished:
             group.owner_desired -= 1
-        if member.serving and self.serving(group) < group.owner_desired and not self._excused(action):
+        wanted = min(group.owner_desired, group.owner_asked)
+        if member.serving and self.serving(group) < wanted and not self._excused(action):
             self.faults.append(
-                f"{self.time:.0f}: {action.instance_id} was retired, and {self.serving(group)} serve of "
-                f"{group.owner_desired}"
+                f"{self.time:.0f}: {action.instance_id} was retired, and {self.serving(group)} serve of {wanted}"
             )
 
     def _excused(self, action: RetireMember) -> bool:
@@ -401,6 +435,15 @@ class ToyCloud:
             self.faults.append(f"max size {action.max_size} under a desired capacity of {group.about.desired}")
         desired = min(group.about.desired, action.max_size)
         group.about = replace(group.about, max_size=action.max_size, desired=desired)
+
+    def _restore(self, action: RestoreDesired) -> None:
+        group = self._group(action.group)
+        if group.about.desired not in (action.expected, action.desired):
+            raise NotDone("OwnerChanged", f"the desired capacity is {group.about.desired} by now")
+        if not group.about.min_size <= action.desired <= group.about.max_size:
+            raise NotDone("ValidationError", f"{action.desired} is not between the sizes")
+        group.changes.append(DesiredChange(time=self.time, before=group.about.desired, after=action.desired))
+        group.about = replace(group.about, desired=action.desired)
 
     def _change(self, action: SuspendProcesses | ResumeProcesses | TagGroup | UntagGroup) -> None:
         group = self._group(action.group)
@@ -475,6 +518,18 @@ class ToyCloud:
             instances=tuple(self.instances[m.instance_id] for m in seen.members) if seen else (),
             details=group.details if action.details and group else None,
             unhealthy=tuple(sorted(group.unhealthy)) if action.health and group else None,
+            history=self._history(group) if action.history and group else None,
+        )
+
+    def _history(self, group: ToyGroup) -> CapacityHistory:
+        """What its activities tell by now, in whole seconds."""
+        if self.history_lag_seconds == inf:
+            return CapacityHistory(since=inf)
+        known = self.time - self.history_lag_seconds
+        return CapacityHistory(
+            since=0.0,
+            changes=tuple(replace(c, time=float(int(c.time))) for c in group.changes if c.time <= known),
+            steps=tuple(replace(s, time=float(int(s.time))) for s in group.steps if s.time <= known),
         )
 
     def _some_instances(self, action: ObserveInstances, attempt: int) -> InstancesObserved:
@@ -541,6 +596,7 @@ class ToyCloud:
             ),
             details=details or GroupDetails(subnets={f"subnet-{az[-1]}": az for az in azs}),
             owner_desired=wanted,
+            owner_asked=wanted,
         )
         self.groups[name] = group
         for number, (kind, az, lifecycle) in enumerate(every, start=1):

@@ -33,6 +33,7 @@ from spotward.model.action import (
     ObserveInstances,
     ObserveRegion,
     RecommendPools,
+    RestoreDesired,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -47,11 +48,15 @@ from spotward.model.event import Done, Event, Failed, FleetAnswered, InstancesOb
 MISMATCH = "IdempotentParameterMismatch"
 """EC2 knows the client token from a request with other parameters."""
 
+SIZES = {"MaxSize": "max size", "DesiredCapacity": "desired capacity"}
+"""A field of a group → its name for a person."""
+
 Change = (
     AttachInstances
     | RetireMember
     | TerminateInstances
     | SetMaxSize
+    | RestoreDesired
     | SuspendProcesses
     | ResumeProcesses
     | TagGroup
@@ -184,6 +189,8 @@ class AwsHands:
                 await self._terminations.terminate(deed)
             case SetMaxSize():
                 await self._set_max_size(deed)
+            case RestoreDesired():
+                await self._restore_desired(deed)
             case SuspendProcesses():
                 await self._suspend(deed)
             case ResumeProcesses():
@@ -212,8 +219,8 @@ class AwsHands:
         )
 
     async def _set_max_size(self, deed: SetMaxSize) -> None:
-        if deed.expected is not None and await self._max_size(deed, deed.expected) == deed.max_size:
-            return  # done already, by a call whose answer was lost
+        if deed.expected is not None and not await self._must_be_set(deed, "MaxSize", deed.expected, deed.max_size):
+            return
         await self._aws.call(
             deed.region,
             "autoscaling",
@@ -222,22 +229,33 @@ class AwsHands:
             MaxSize=deed.max_size,
         )
 
-    async def _max_size(self, deed: SetMaxSize, expected: int) -> int:
-        """What stands there now. Raises Permanent if that is neither what was expected nor what is wanted.
+    async def _restore_desired(self, deed: RestoreDesired) -> None:
+        if await self._must_be_set(deed, "DesiredCapacity", deed.expected, deed.desired):
+            await self._aws.call(
+                deed.region,
+                "autoscaling",
+                "update_auto_scaling_group",
+                AutoScalingGroupName=deed.group,
+                DesiredCapacity=deed.desired,
+            )
 
-        The time between this call and the next is left: AWS has no condition on an update.
+    async def _must_be_set(self, deed: SetMaxSize | RestoreDesired, name: str, expected: int, wanted: int) -> bool:
+        """False: it was done already, by a call whose answer was lost.
+
+        Raises Permanent if what stands there is neither what was expected nor what is wanted. The time between this
+        call and the next is left: AWS has no condition on an update.
         """
         answer = await self._aws.call(
             deed.region, "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[deed.group]
         )
         with reading(f"autoscaling.DescribeAutoScalingGroups in {deed.region}"):
-            sizes = [int(group["MaxSize"]) for group in answer["AutoScalingGroups"]]
+            sizes = [int(group[name]) for group in answer["AutoScalingGroups"]]
         if not sizes:
-            raise Permanent(f"{deed.subject} is gone; its max size was not set", code="GroupGone")
-        if sizes[0] not in (expected, deed.max_size):
+            raise Permanent(f"{deed.subject} is gone; its {SIZES[name]} was not set", code="GroupGone")
+        if sizes[0] not in (expected, wanted):
             stands = f"is {sizes[0]} by now, and was {expected}"
-            raise Permanent(f"the max size of {deed.subject} {stands}; it is looked at again", code="OwnerChanged")
-        return sizes[0]
+            raise Permanent(f"the {SIZES[name]} of {deed.subject} {stands}; it is looked at again", code="OwnerChanged")
+        return sizes[0] != wanted
 
     async def _suspend(self, deed: SuspendProcesses) -> None:
         if deed.processes:  # an empty list means all of them

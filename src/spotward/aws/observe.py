@@ -15,11 +15,12 @@ from math import ceil, inf
 from spotward.aws.asking import ask
 from spotward.aws.describe import Described, group_of, instance_of, literal
 from spotward.aws.details import DetailReader
+from spotward.aws.history import HistoryReader
 from spotward.aws.session import Aws
 from spotward.engine.ports import Clock
 from spotward.groups.policy import TAG_LAUNCH
 from spotward.model.action import FindInstance, ObserveGroup, ObserveInstances, ObserveRegion
-from spotward.model.cloud import Group, GroupDetails, Instance, group_id
+from spotward.model.cloud import CapacityHistory, Group, GroupDetails, Instance, group_id
 from spotward.model.event import GroupObserved, InstanceFound, InstancesObserved, RegionObserved
 from spotward.model.world import World
 
@@ -73,6 +74,7 @@ class Observer:
         self._seen: dict[str, tuple[float, float]] = {}
         """Region → when it was last asked for as a whole, and when that was answered."""
         self._details = DetailReader(aws, clock)
+        self._histories = HistoryReader(aws)
         self._searches: dict[str, tuple[list[str], asyncio.Task[dict[str, Instance]]]] = {}
 
     async def observe(self, question: LookingQuestion, attempt: int) -> Observation:
@@ -144,13 +146,15 @@ class Observer:
         instances: dict[str, Instance] = {}
         details: GroupDetails | None = None
         unhealthy: tuple[str, ...] | None = None
+        history: CapacityHistory | None = None
         if group is not None and self._in_scope(group):
             known = self._world().instances
             unknown = [m.instance_id for m in group.members if not _is_settled(known.get(m.instance_id))]
-            instances, details, unhealthy = await asyncio.gather(
+            instances, details, unhealthy, history = await asyncio.gather(
                 self._by_id(region, unknown),
                 self._details_if(group, wanted=question.details),
                 self._unhealthy_if(group, wanted=question.health),
+                self._history_if(group, wanted=question.history),
             )
         return GroupObserved(
             time=self._clock.now(),
@@ -164,6 +168,7 @@ class Observer:
             missing_instances=tuple(i for i in unknown if i not in instances),
             details=details,
             unhealthy=unhealthy,
+            history=history,
         )
 
     def _just_seen(self, question: ObserveGroup) -> tuple[float, Group] | None:
@@ -191,6 +196,9 @@ class Observer:
 
     async def _unhealthy_if(self, group: Group, *, wanted: bool) -> tuple[str, ...] | None:
         return await self._details.unhealthy(group) if wanted else None
+
+    async def _history_if(self, group: Group, *, wanted: bool) -> CapacityHistory | None:
+        return await self._histories.read(group) if wanted else None
 
     # ---- instances ---------------------------------------------------------------------------------------------------
 

@@ -8,14 +8,13 @@ Questions alone make no page, for then every look would be one. A page is made b
 whose words are new, or by a note.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from spotward.engine.memory import Change, Touched, forgetting, in_doubt, touched_by
 from spotward.engine.words import event_words, subjects_of_action, subjects_of_event
 from spotward.model.action import Action, LaunchFleet
-from spotward.model.decision import Decider, Decision, Guard, Verdict, WakeAt, Wish
+from spotward.model.decision import Decider, Decision, Guard, Verdict, WakeAt, Wish, next_beat
 from spotward.model.event import Event, Failed, Restarted, Tick
 from spotward.model.page import Asked, Note, Page, Refusal
 from spotward.model.undertaking import Undertaking
@@ -99,6 +98,8 @@ class _Draft:
         for group_pause in decision.pauses:
             self.touched.pauses.add(group_pause.subject)
             self.world = self.world.with_pause(group_pause.subject, group_pause.pause)
+        for subject in decision.explained:
+            self.world = self.world.without_surprise(subject)
         for verdict in decision.verdicts:
             self._judge(verdict)
         for refusal in decision.refusals:
@@ -148,7 +149,7 @@ class _Draft:
             self._ask(wish, known)
             return
         self._refuse(Refusal(key=action.key, subject=action.subject, reason=refused))
-        self.wake(_next_multiple(self.world.time, REFUSED_PAUSE_SECONDS), action.subject)
+        self.wake(next_beat(self.world.time, REFUSED_PAUSE_SECONDS), action.subject)
 
     def _ask(self, wish: Wish, known: WishState | None) -> None:
         action = self._to_the_letter(wish.action)
@@ -220,7 +221,3 @@ class _Draft:
 def _was_open(world: World, undertaking: Undertaking) -> bool:
     incident = world.incidents.get(undertaking.subject)
     return undertaking.key in world.undertakings or (incident is not None and incident.key == undertaking.key)
-
-
-def _next_multiple(time: float, seconds: float) -> float:
-    return (math.floor(time / seconds) + 1) * seconds

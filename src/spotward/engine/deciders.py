@@ -1,6 +1,7 @@
 """The table of contents of the thinking: who is asked, in which order, and which guards have the last word.
 
-Order matters in four places. Open swaps are carried on before a new one may begin in the same group; incidents of nodes
+Order matters in five places. Open swaps are carried on before a new one may begin in the same group; they learn what
+somebody else made of a desired capacity before it is set back; incidents of nodes
 come after them, because a successor that serves is what a drain may wait for (the other way, a swap that waits for a
 drain is woken when it is done); a rescue comes before a saving, because capacity comes before money; and what was
 borrowed of a group is given back last, when it is certain that no swap needs it any more.
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 
 from spotward.groups.guard import capacity_guard, member_guard, note_guard, room_guard, scope_guard
 from spotward.groups.loan import returns
+from spotward.groups.owners_wish import restores
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.replace import replacements
 from spotward.groups.rescue import rescues
@@ -37,6 +39,7 @@ def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[
     return (
         surveys(policy),
         swaps(policy),
+        restores(policy),
         incidents(nodes),
         rescues(policy),
         replacements(policy),

@@ -18,6 +18,7 @@ from spotward.model.action import (
     ObserveRegion,
     Question,
     RecommendPools,
+    RestoreDesired,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -168,6 +169,8 @@ def action_words(action: Action) -> str:
             return f"terminate {listed(action.instance_ids)}"
         case SetMaxSize():
             return f"set the max size of {action.subject} to {action.max_size}"
+        case RestoreDesired():
+            return f"set the desired capacity of {action.subject} back to {action.desired}"
         case SuspendProcesses():
             return f"suspend {listed(action.processes)} of {action.subject}"
         case ResumeProcesses():

@@ -116,6 +116,8 @@ def newborn(
     tags = {name: group.tags[name] for name in group.propagated if name in group.tags}
     tags[TAG_STANDS_FOR] = original
     several = len(group.azs) > 1 and len(candidates) > 1
+    others = world.undertakings_of(group.id)
+    unexplained = others[0].unexplained if others else 0
     first_look_seconds = policy.first_look_seconds if deadline is None else policy.look_seconds
     return Swap(
         key=swap_key(group, cause, world.time, candidates[0].instance.id),
@@ -133,6 +135,7 @@ def newborn(
         instance_tags=tuple(sorted(tags.items())),
         suspend=("AZRebalance",) if several and "AZRebalance" not in group.suspended else (),
         launches=(),
-        desired_seen=group.desired,
+        desired_seen=group.desired - unexplained,
+        unexplained=unexplained,
         look_time=world.time + first_look_seconds,
     )

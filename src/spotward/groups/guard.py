@@ -9,6 +9,7 @@ from spotward.groups.scope import in_scope, why_not
 from spotward.model.action import (
     AttachInstances,
     LaunchFleet,
+    RestoreDesired,
     RetireMember,
     SetMaxSize,
     SuspendProcesses,
@@ -36,12 +37,14 @@ def scope_guard(policy: GroupsPolicy) -> Guard:
 
 
 def capacity_guard(world: World, wish: Wish) -> str | None:
-    """No member leaves when its group would then want fewer than its owner's minimum."""
+    """No member leaves when its group would then want fewer than its owner's minimum; none is asked to want fewer."""
     action = wish.action
     group = world.groups.get(action.subject)
-    if not isinstance(action, RetireMember) or group is None:
+    if group is None:
         return None
-    if group.desired - 1 < group.min_size:
+    if isinstance(action, RestoreDesired) and not group.desired < action.desired <= group.max_size:
+        return f"{group.name} wants {group.desired} of at most {group.max_size}: it is not set to {action.desired}"
+    if isinstance(action, RetireMember) and group.desired - 1 < group.min_size:
         return f"{group.name} wants {group.desired} and its minimum is {group.min_size}: no member may leave"
     return None
 

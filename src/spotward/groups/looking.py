@@ -28,14 +28,15 @@ def waiting(steps: Steps, scene: Scene, *, lost: bool) -> Steps:
     swap = steps.swap
     booting = any(c.state is CloneState.LAUNCHED for c in swap.clones)
     joining = any(c.state is CloneState.JOINED for c in swap.clones)
-    paying = swap.owed > 0 and not swap.on_errand(Verb.RETIRE)
+    paying = bool(swap.owed or swap.unexplained) and not swap.on_errand(Verb.RETIRE)
     what = [THE_INSTANCES] * (booting or lost) + [THE_GROUP] * (joining or paying)
     if not what:
         return steps
     health = bool(scene.group.target_groups or scene.group.load_balancers)
     reason = "are the new instances running, in service and healthy?"
     seconds = _look_seconds(swap, scene)
-    return when_due(steps, scene.world, seconds, lambda s: _looking_at(s, what, reason, health=health))
+    history = scene.group.id in scene.world.surprises
+    return when_due(steps, scene.world, seconds, lambda s: _looking_at(s, what, reason, health=health, history=history))
 
 
 def look_at_instances(steps: Steps, reason: str) -> Steps:
@@ -60,11 +61,13 @@ def when_due(steps: Steps, world: World, seconds: float, look: Callable[[Steps],
     return steps.waking(steps.swap.look_time)
 
 
-def _looking_at(steps: Steps, what: Iterable[str], reason: str, *, health: bool = False) -> Steps:
+def _looking_at(
+    steps: Steps, what: Iterable[str], reason: str, *, health: bool = False, history: bool = False
+) -> Steps:
     if THE_INSTANCES in what:
         steps = look_at_instances(steps, reason)
     if THE_GROUP in what:
-        question = ObserveGroup(region=steps.swap.region, group=steps.swap.group, health=health)
+        question = ObserveGroup(region=steps.swap.region, group=steps.swap.group, health=health, history=history)
         steps = steps.wishing(question, reason)
     return steps
 

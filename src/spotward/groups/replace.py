@@ -4,7 +4,6 @@ Asked of every group that an event touches. What is not known yet is asked for; 
 all is known a swap is born, one batch at a time.
 """
 
-import math
 from collections.abc import Sequence
 
 from spotward.groups.assess import Fate, Prospect, assess
@@ -26,7 +25,7 @@ from spotward.groups.survey import arriving
 from spotward.groups.swap import begun
 from spotward.model.action import ObserveGroup, RecommendPools
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool
-from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish, next_beat
 from spotward.model.errors import ConfigError
 from spotward.model.event import Event, PoolsRecommended
 from spotward.model.pool_memory import PoolMemory
@@ -105,13 +104,6 @@ def _not_yet(world: World, group: Group, policy: GroupsPolicy) -> Decision:
     long_ago = len(known) == len(coming) and all(world.time - i.launch_time > LINGERING_SECONDS for i in known)
     seconds = LINGERING_LOOK_SECONDS if long_ago else policy.look_seconds
     return Decision(wakes=(WakeAt(time=next_beat(world.time, seconds), subject=group.id),))
-
-
-def next_beat(time: float, seconds: float) -> float:
-    """The next whole multiple: whoever waits without a moment of its own waits for that one, so that asking again and
-    again makes one wake and not a growing number of them.
-    """
-    return (math.floor(time / seconds) + 1) * seconds
 
 
 def _prepared(

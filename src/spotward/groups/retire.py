@@ -12,6 +12,8 @@ from spotward.model.world import World
 MENDING_FACTOR = 4
 """So many times longer than for a quiet one is a group waited for that is still mending itself."""
 
+LEAVING = "a new member serves in its place"
+
 
 def replaced(swap: Swap) -> int:
     """How many old members a new one stands in for now."""
@@ -25,6 +27,8 @@ def retire(steps: Steps, scene: Scene) -> Steps:
     that EC2 takes anyway, and for others when the group has had its time to mend.
     """
     swap = steps.swap
+    if swap.unexplained or scene.group.id in scene.world.surprises:
+        return steps.again(Verb.RETIRE, LEAVING)
     serving = _serving(swap, scene)
     room = len(serving) - _owners_desired(swap, scene)
     earned = _earned(swap)
@@ -39,7 +43,7 @@ def retire(steps: Steps, scene: Scene) -> Steps:
             continue
         room, earned, owed = room - loss, earned - loss, owed - 1
         swap = with_errand(swap, Verb.RETIRE, (instance_id,))
-    return steps.at(swap).again(Verb.RETIRE, "a new member serves in its place")
+    return steps.at(swap).again(Verb.RETIRE, LEAVING)
 
 
 def _earned(swap: Swap) -> int:

@@ -232,6 +232,7 @@ def _end(steps: Steps, scene: Scene) -> Steps:
         or any(c.state in underway for c in swap.clones)
         or swap.errands
         or swap.owed
+        or swap.unexplained
     ):
         return steps
     if swap.deadline is not None and _must_hold_out(swap, scene):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from spotward.groups.debt import Unheard, settled
 from spotward.groups.loan import is_loan_key
+from spotward.groups.owners_wish import is_open_question, wish_of
 from spotward.model.cloud import Group, Instance
 from spotward.model.effect import SETTLING_SECONDS
 from spotward.model.event import (
@@ -200,10 +201,13 @@ def _learn_sight(swaps: Sequence[Swap], world: World, event: GroupObserved | Reg
         return tuple(in_doubt(s, event.time) if too_early and THE_GROUP in s.in_doubt else s for s in swaps)
     states = {swap.key: _states_in(group, swap, world, event) for swap in swaps}
     unheard = {swap.key: _unheard(group, swap, states[swap.key]) for swap in swaps}
+    history = event.history if isinstance(event, GroupObserved) else None
+    wish = wish_of(swaps, world, group, history)
+    open_question = is_open_question(swaps, world, group.id, history)
     swaps = tuple(with_clones(swap, states[swap.key], event.time) for swap in swaps)
     return tuple(
         _sure_of(replace(swap, errands=_without(swap, unheard[swap.key].left)), THE_GROUP)
-        for swap in settled(swaps, group, unheard)
+        for swap in settled(swaps, group, unheard, wish=wish, open_question=open_question)
     )
 
 
@@ -250,7 +254,7 @@ def _without(swap: Swap, left: Iterable[str]) -> tuple[Errand, ...]:
 def _learn_deed(swap: Swap, world: World, event: Done) -> Swap:
     group = world.groups.get(swap.group_id)
     if group is not None:
-        swap = replace(swap, desired_seen=group.desired)
+        swap = replace(swap, desired_seen=group.desired - swap.unexplained)
     if swap.in_doubt:
         swap = in_doubt(swap, event.time)
     errand = next((each for each in swap.errands if each.key == event.key), None)

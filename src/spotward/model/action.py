@@ -41,6 +41,8 @@ class ObserveGroup:
     """Also hooks, refresh, launch data, subnets and stack."""
     health: bool = False
     """Also the health of the instances in the group's load balancers."""
+    history: bool = False
+    """Also how its desired capacity was changed lately."""
 
     @property
     def key(self) -> str:
@@ -228,6 +230,24 @@ class SetMaxSize:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreDesired:
+    """Set the desired capacity to what the owner asked for, where our own steps took it below that."""
+
+    kind: Literal["restore-desired"] = "restore-desired"
+    mutates: ClassVar[bool] = True
+    region: str
+    group: str
+    key: str
+    desired: int
+    expected: int
+    """Only if this stands there, looked at right before: else somebody has changed it once more."""
+
+    @property
+    def subject(self) -> str:
+        return group_id(self.region, self.group)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SuspendProcesses:
     """Suspend processes of a group that its owner has running."""
 
@@ -298,6 +318,7 @@ Deed = (
     | RetireMember
     | TerminateInstances
     | SetMaxSize
+    | RestoreDesired
     | SuspendProcesses
     | ResumeProcesses
     | TagGroup

@@ -169,6 +169,38 @@ class GroupDetails:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DesiredChange:
+    """Somebody set a group's desired capacity to a new value."""
+
+    time: float
+    """In whole seconds, as AWS tells it."""
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemberStep:
+    """A member joined or left because somebody asked for that one; the desired capacity may have gone along."""
+
+    time: float
+    """In whole seconds, as AWS tells it."""
+    instance_id: str
+    joined: bool
+    """False: it left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CapacityHistory:
+    """How a group's desired capacity came about lately, as its scaling activities tell it."""
+
+    since: float
+    """What happened before then may be missing; infinite where nothing is told at all."""
+    changes: tuple[DesiredChange, ...] = ()
+    """The oldest first."""
+    steps: tuple[MemberStep, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceType:
     """What a type offers, from DescribeInstanceTypes."""
 

@@ -3,6 +3,7 @@
 A decider is a pure function `(World, Event) -> Decision`. It never acts and never waits.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -30,6 +31,13 @@ class WakeAt:
 
     time: float
     subject: str
+
+
+def next_beat(time: float, seconds: float) -> float:
+    """The next whole multiple: whoever waits without a moment of its own waits for that one, so that asking again and
+    again makes one wake and not a growing number of them.
+    """
+    return (math.floor(time / seconds) + 1) * seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +68,8 @@ class Decision:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[Note, ...] = ()
     pauses: tuple[GroupPause, ...] = ()
+    explained: tuple[GroupId, ...] = ()
+    """Groups of which nobody need ask any more who set their desired capacity."""
     withdrawn: tuple[str, ...] = ()
     """Keys of wishes that nobody will ask for any more: that they failed is forgotten."""
 
@@ -75,6 +85,7 @@ class Decision:
             refusals=tuple(r for d in every for r in d.refusals),
             notes=tuple(n for d in every for n in d.notes),
             pauses=tuple(p for d in every for p in d.pauses),
+            explained=tuple(g for d in every for g in d.explained),
             withdrawn=tuple(k for d in every for k in d.withdrawn),
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from spotward.model.action import (
     Action,
     AttachInstances,
+    RestoreDesired,
     ResumeProcesses,
     RetireMember,
     SetMaxSize,
@@ -24,7 +25,16 @@ from spotward.model.cloud import Group
 SETTLING_SECONDS = 60.0
 """For so long after a deed AWS may not show what it did: its answers are eventually consistent."""
 
-GROUP_DEEDS = (AttachInstances, RetireMember, SetMaxSize, SuspendProcesses, ResumeProcesses, TagGroup, UntagGroup)
+GROUP_DEEDS = (
+    AttachInstances,
+    RetireMember,
+    SetMaxSize,
+    RestoreDesired,
+    SuspendProcesses,
+    ResumeProcesses,
+    TagGroup,
+    UntagGroup,
+)
 """Deeds that change the group as AWS shows it. A launch and a termination are about instances outside it."""
 
 
@@ -61,6 +71,8 @@ def changed_by(group: Group, deed: Action) -> Group:
             return replace(group, tags={k: v for k, v in group.tags.items() if k not in deed.names})
         case SetMaxSize():
             return replace(group, max_size=deed.max_size, desired=min(group.desired, deed.max_size))
+        case RestoreDesired():
+            return replace(group, desired=deed.desired)
         case SuspendProcesses():
             return replace(group, suspended=group.suspended | frozenset(deed.processes))
         case ResumeProcesses():

@@ -8,7 +8,7 @@ answers to deeds). An outcome carries the key and the attempt of its action. `ti
 from dataclasses import dataclass
 from typing import Literal
 
-from spotward.model.cloud import Group, GroupDetails, Instance, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.cloud import CapacityHistory, Group, GroupDetails, Instance, Lifecycle, Pool, PoolOffer, group_id
 from spotward.model.node_event import ClusterObservation, ClusterOutcome, LifecycleHooked
 
 
@@ -183,6 +183,8 @@ class GroupObserved:
     """None unless asked for."""
     unhealthy: tuple[str, ...] | None = None
     """Members not (yet) healthy in a load balancer; None unless asked for."""
+    history: CapacityHistory | None = None
+    """How its desired capacity came about; None unless asked for."""
 
     @property
     def group_id(self) -> str:

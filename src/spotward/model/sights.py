@@ -16,6 +16,9 @@ from spotward.model.action import Action
 from spotward.model.cloud import Group, GroupId
 from spotward.model.effect import SETTLING_SECONDS, Moves
 
+IN_HAND_SECONDS = 300.0
+"""For so long after our last deed on a group a new desired capacity may have come in between our own steps."""
+
 LOOK_SECONDS_MAX = 900.0
 """No look takes longer, for a question is given up by then. So one that seems to have been begun earlier than that
 before a newer one was begun when the clock was another, and is believed."""
@@ -48,6 +51,12 @@ class Sights:
         """Does a look not show yet what a deed did that was acknowledged a moment ago?"""
         recent = time - self.touched.get(seen.id, -math.inf) <= SETTLING_SECONDS
         return recent and self.moves.get(seen.id, Moves()).are_missing_in(seen)
+
+    def has_moved_lately(self, subject: GroupId, time: float) -> bool:
+        """Did somebody join or leave by our doing a moment ago?"""
+        moves = self.moves.get(subject, Moves())
+        recent = time - self.touched.get(subject, -math.inf) <= IN_HAND_SECONDS
+        return recent and bool(moves.joined or moves.retired)
 
     def after_look(self, subject: GroupId, as_of: float) -> Sights:
         """With a look that is believed."""

@@ -134,6 +134,8 @@ class Swap:
     """By how many the group's desired capacity is above what its owner set, because of us."""
     desired_seen: int
     """The desired capacity that we last saw, brought forward by our own acknowledged deeds."""
+    unexplained: int = 0
+    """By how many it is off what `desired_seen` explains, while we ask who changed it."""
     look_time: float
     """Not before then need the new instances be looked at again."""
     in_doubt: tuple[str, ...] = ()

@@ -111,6 +111,8 @@ class World:
     """Region → when it was last seen whole."""
     sights: Sights = field(default_factory=Sights)
     """How far what was seen of groups can be believed."""
+    surprises: HashTrieMap[GroupId, float] = field(default_factory=HashTrieMap)
+    """Group → since when its desired capacity is one that others set while we were changing it too."""
 
     # ---- questions -------------------------------------------------------------------------------------------
 
@@ -168,6 +170,10 @@ class World:
         """Why a subject is left as it is, or None when there is nothing to say."""
         verdicts = self.verdicts.discard(subject) if text is None else self.verdicts.insert(subject, text)
         return replace(self, verdicts=verdicts)
+
+    def without_surprise(self, subject: GroupId) -> World:
+        """It is known by now who set its desired capacity, or will not be."""
+        return replace(self, surprises=self.surprises.discard(subject))
 
     def with_pause(self, subject: GroupId, pause: Pause | None) -> World:
         """A group is left alone, or is so no more."""
@@ -235,7 +241,17 @@ class World:
         return replace(self, instances=known)
 
     def _with_sight(self, group: Group, as_of: float) -> World:
-        return replace(self._with_group(group), sights=self.sights.after_look(group.id, as_of))
+        world = replace(self._with_group(group), sights=self.sights.after_look(group.id, as_of))
+        before = self.groups.get(group.id)
+        if before is None or before.desired == group.desired or not self._is_in_hand(group.id):
+            return world
+        since = self.surprises.get(group.id, self.time)
+        return replace(world, surprises=self.surprises.insert(group.id, since))
+
+    def _is_in_hand(self, subject: GroupId) -> bool:
+        """Is its desired capacity being changed by us now, or was it a moment ago?"""
+        owing = any(swap.owed for swap in self.undertakings_of(subject))
+        return owing or self.sights.has_moved_lately(subject, self.time)
 
     def _with_group(self, group: Group) -> World:
         before = self.groups.get(group.id)
@@ -264,6 +280,7 @@ class World:
             unhealthy=empty.unhealthy.discard(subject),
             sights=empty.sights.without(subject),
             pauses=empty.pauses.discard(subject),
+            surprises=empty.surprises.discard(subject),
             verdicts=empty.verdicts.discard(subject),
         )
 

@@ -143,8 +143,8 @@ def test_pods_that_are_none_of_our_business_are_left_alone_and_it_is_said_why() 
         a_pod("static-1", mirror=True),
         a_pod("agent-1", owner=PodOwner(kind="DaemonSet", name="agent", uid="u")),
         a_pod("done-1", phase="Succeeded"),
-        a_pod("tough-1", tolerations=(Toleration(key="spotward/leaving", operator="Exists"),)),
-        a_pod("pinned-1", annotations={"spotward/leave": "true"}),
+        a_pod("tough-1", tolerations=(Toleration(key="spotward.io/leaving", operator="Exists"),)),
+        a_pod("pinned-1", annotations={"spotward.io/leave": "true"}),
     )
     stage = Stage(a_cluster(*pods)).notice("i-1", 10.0).play(until=60.0)
     assert stage.cluster.orders == []
@@ -154,8 +154,8 @@ def test_pods_that_are_none_of_our_business_are_left_alone_and_it_is_said_why() 
         "static-1": "a static pod: its kubelet runs it from a file",
         "agent-1": "a daemon of the node",
         "done-1": "it has finished (Succeeded)",
-        "tough-1": "it tolerates the taint spotward/leaving",
-        "pinned-1": "its annotation spotward/leave says so",
+        "tough-1": "it tolerates the taint spotward.io/leaving",
+        "pinned-1": "its annotation spotward.io/leave says so",
     }
 
 
@@ -389,7 +389,7 @@ def test_only_what_we_set_is_taken_back() -> None:
     node = cluster.nodes["n-1"]
     assert node.unschedulable
     assert node.labels == theirs
-    assert not node.has_taint("spotward/leaving")
+    assert not node.has_taint("spotward.io/leaving")
 
 
 def test_an_api_server_that_is_away_for_half_a_minute_costs_that_and_no_more() -> None:

@@ -72,7 +72,7 @@ def test_5_a_label_that_somebody_took_off_meanwhile_does_not_stop_the_clean_up()
     stage.at(30.0, lambda: cluster.nodes.update({"n-1": replace(cluster.nodes["n-1"], labels={})}))
     stage.play(until=60.0)
     assert not cluster.nodes["n-1"].unschedulable
-    assert not cluster.nodes["n-1"].has_taint("spotward/leaving")
+    assert not cluster.nodes["n-1"].has_taint("spotward.io/leaving")
     assert stage.world.incidents.get("i-1") is None
 
 
@@ -160,7 +160,7 @@ def test_a_maintenance_that_is_cancelled_gives_the_node_back_and_pods_run_there_
     )
     ended = MaintenanceEnded(time=60.0, region=REGION, instance_id="i-1", event_id="e", outcome="canceled")
     stage = Stage(cluster).hear(scheduled, ended).play(until=50.0)
-    taint = next(t for t in cluster.nodes["n-1"].taints if t.key == "spotward/leaving")
+    taint = next(t for t in cluster.nodes["n-1"].taints if t.key == "spotward.io/leaving")
     assert taint.value == "maintenance"
     stage.play(until=80.0)
     assert not cluster.nodes["n-1"].unschedulable

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Budget, Pod, PodOwner, Taint
+from spotward.model.cluster import EXCLUDE_FROM_LOAD_BALANCERS_LABEL, OUT_OF_SERVICE_TAINT, Budget, Pod, PodOwner, Taint
 from spotward.model.event import Event, Failed, MaintenanceEnded, MaintenanceScheduled, NoticeWithdrawn, Restarted
 from spotward.model.node_action import CordonNode, DeleteNode, DeletePods, EvictPods, MarkOutOfService, UncordonNode
 from spotward.model.node_event import NodeMarked, PodsAnswered
@@ -225,7 +225,7 @@ def test_a_node_that_stays_has_again_what_its_owner_gave_it_and_nothing_of_ours(
     stage = played(some, those, history)
     for node in stage.cluster.nodes.values():
         assert not node.unschedulable
-        assert not node.has_taint("spotward/leaving")
+        assert not node.has_taint("spotward.io/leaving")
         assert not node.has_taint(OUT_OF_SERVICE_TAINT)
         assert node.has_taint("theirs") == (node.name == "n-2")
         assert ("theirs" in node.labels) == (node.name == "n-2")
@@ -247,6 +247,24 @@ def test_every_pod_of_a_node_that_is_taken_is_told_of(some: list[Pod], time: flo
     stage = played(some, [], [Told(what="notice", node=1, time=time)])
     told = {record.name for incident in stage.ended for record in incident.pods}
     assert {pod.name for pod in some if pod.node == "n-1"} <= told
+
+
+@pytest.mark.parametrize("step", range(1, 30, 2))
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("withdrawn", [10.12, 20.0])
+def test_killed_at_any_step_a_node_that_stays_is_given_back_whole(step: int, sent: bool, withdrawn: float) -> None:
+    def kill(stage: Stage) -> None:
+        if len(stage.steps) == step + 4:
+            stage.at(stage.time + (0.06 if sent else 0.0), stage.restart)
+
+    stage = Stage(a_cluster(a_pod("web-1")), after_step=kill).notice("i-1", 10.0, takes=False)
+    stage.hear(NoticeWithdrawn(time=withdrawn, region=REGION, instance_id="i-1", notice="interruption"))
+    stage.play(until=100.0)
+    node = stage.cluster.nodes["n-1"]
+    assert not node.unschedulable
+    assert node.taints == ()
+    assert EXCLUDE_FROM_LOAD_BALANCERS_LABEL not in node.labels
+    assert stage.world.incidents.get("i-1") is None
 
 
 @pytest.mark.parametrize("step", range(1, 40, 2))

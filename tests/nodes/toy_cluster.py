@@ -78,6 +78,15 @@ def a_budget(app: str, **changes: object) -> Budget:
 
 
 @dataclass(kw_only=True)
+class Note:
+    """What we set on a node."""
+
+    cordoned: bool = False
+    taints: set[Taint] = field(default_factory=set)
+    labels: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(kw_only=True)
 class ToyCluster:
     """Nodes, pods, budgets, volumes, and the EC2 and Auto Scaling beneath them."""
 
@@ -89,6 +98,8 @@ class ToyCluster:
     claims: dict[str, Claim] = field(default_factory=dict)
     watched: dict[str, str] = field(default_factory=dict)
     """Node → instance of the watch."""
+    notes: dict[str, Note] = field(default_factory=dict)
+    """Node → what we set on it, as a note on the node says, so that an order that is repeated is answered alike."""
     tagged: set[str] = field(default_factory=set)
     """Instances that are tagged as the cluster's."""
     states: dict[str, str] = field(default_factory=dict)
@@ -293,6 +304,10 @@ class ToyCluster:
         node = self.nodes[action.node]
         taints = () if self.taints_forbidden else tuple(t for t in action.taints if not node.has_taint(t.key))
         labels = tuple((k, v) for k, v in action.labels if k not in node.labels)
+        own = self.notes.setdefault(node.name, Note())
+        own.cordoned |= not node.unschedulable
+        own.taints |= set(taints)
+        own.labels |= set(labels)
         self.nodes[node.name] = replace(
             node, unschedulable=True, taints=(*node.taints, *taints), labels={**node.labels, **dict(labels)}
         )
@@ -302,9 +317,9 @@ class ToyCluster:
             attempt=attempt,
             instance_id=action.instance_id,
             node=action.node,
-            cordoned=not node.unschedulable,
-            taints=taints,
-            labels=labels,
+            cordoned=own.cordoned,
+            taints=tuple(t for t in action.taints if t in own.taints),
+            labels=tuple(each for each in action.labels if each in own.labels),
         )
 
     def _uncordon(self, action: UncordonNode) -> None:
@@ -312,6 +327,7 @@ class ToyCluster:
         if node is None:
             return
         gone = {t.key for t in action.taints}
+        self.notes.pop(node.name, None)
         self.nodes[node.name] = replace(
             node,
             unschedulable=node.unschedulable and not action.uncordon,

@@ -173,6 +173,8 @@ class Incident:
     marks: Marks = Marks()
     marked: str = ""
     """How far it was marked: `cordon`, `mark` (all that a node gets that is being emptied), or not at all."""
+    marking: str = ""
+    """How far it is being marked: that was asked, and the answer is to come, or was lost."""
     marked_time: float | None = None
     """When the node was known to be marked: no new pod comes after that, but one may have been under way."""
     pods: tuple[PodRecord, ...] = ()
@@ -187,7 +189,7 @@ class Incident:
     off_state: str = ""
     """stopped or terminated"""
     out_of_service: bool = False
-    """We set the out-of-service taint."""
+    """We asked for the out-of-service taint, and so take it off again if the machine comes back."""
     look_time: float = 0.0
     """Not before then need EC2 be asked again whether the machine still runs."""
     told: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from spotward.model.node_action import DeleteNode, MarkOutOfService, UncordonNod
 from spotward.model.units import span
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.learn import back_on
+from spotward.nodes.marking import marking
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import swap_of
 
@@ -101,15 +102,14 @@ def take_back(steps: Steps, scene: Scene) -> Steps:
     node = scene.node(incident)
     if incident.held or incident.off_time is not None or node is None:
         return steps
-    if incident.out_of_service or _is_marked_by_us(incident, node):
+    if incident.out_of_service:
         steps = steps.wishing(_in_service(incident), "the machine is on again")
+    if incident.marking:
+        asked = marking(incident, Errand(incident.marking), scene)
+        return steps.wishing(asked, "what was set of it, before a break, is to be taken back")
     if not incident.marks:
         return steps
     return steps.wishing(_uncordon(incident), _why_back(incident))
-
-
-def _is_marked_by_us(incident: Incident, node: Node) -> bool:
-    return incident.out_of_service and node.has_taint(OUT_OF_SERVICE_TAINT)
 
 
 def _why_back(incident: Incident) -> str:
@@ -166,7 +166,7 @@ def clear_up(steps: Steps, scene: Scene) -> Steps:
 
 def _out_of_service(steps: Steps, scene: Scene, node: Node) -> Steps:
     incident = steps.incident
-    if not scene.policy.out_of_service or incident.out_of_service or node.has_taint(OUT_OF_SERVICE_TAINT):
+    if not scene.policy.out_of_service or node.has_taint(OUT_OF_SERVICE_TAINT):
         return steps
     if not left_behind(incident, scene):
         return steps
@@ -176,6 +176,7 @@ def _out_of_service(steps: Steps, scene: Scene, node: Node) -> Steps:
         node=incident.node,
         uid=incident.node_uid,
     )
+    steps = steps.at(replace(incident, out_of_service=True))
     return steps.wishing(deed, f"EC2 says that the machine is {incident.off_state}, and pods or volumes hang on it")
 
 

@@ -68,7 +68,7 @@ def _why_over(incident: Incident, scene: Scene) -> str | None:
         return _why_none_of_ours(incident, scene) if scene.world.cluster.seen else None
     if scene.node(incident) is None:
         return ending(incident) if scene.world.cluster.seen and not waiting else None
-    if incident.held or incident.marks or incident.out_of_service or incident.off_time is not None:
+    if incident.held or incident.marks or incident.marking or incident.out_of_service or incident.off_time is not None:
         return None
     over = listed(dict.fromkeys(s.over for s in incident.signals if s.over is not None), most=2)
     return f"{incident.node} stays: {over}"

@@ -57,14 +57,13 @@ def _marked(incident: Incident, event: NodeMarked) -> Incident:
         labels=tuple(dict.fromkeys((*before.labels, *event.labels))),
     )
     level = next((e for e in (Errand.CORDON, Errand.MARK) if event.key == key_of(incident, e)), Errand.CORDON)
-    return replace(incident, marks=marks, marked=level.value, marked_time=event.time)
+    return replace(incident, marks=marks, marked=level.value, marking="", marked_time=event.time)
 
 
 def _done(incident: Incident, event: Done) -> Incident:
     incident = _hook_done(incident, event)
     deeds: dict[str, Callable[[Incident], Incident]] = {
         key_of(incident, Errand.UNCORDON): lambda i: replace(i, marks=Marks(), marked="", marked_time=None),
-        key_of(incident, Errand.OUT_OF_SERVICE): lambda i: replace(i, out_of_service=True),
         key_of(incident, Errand.IN_SERVICE): lambda i: replace(i, out_of_service=False),
         key_of(incident, Errand.TELL_BEGIN): lambda i: replace(i, told=(*i.told, Errand.TELL_BEGIN.value)),
         key_of(incident, Errand.TELL_END): lambda i: replace(i, told=(*i.told, Errand.TELL_END.value)),
@@ -79,6 +78,8 @@ def _failed(incident: Incident, event: Failed) -> Incident:
     """A hook about which Auto Scaling says for good that nobody waits is no duty any more."""
     if event.transient:
         return incident
+    if event.key in {key_of(incident, Errand.CORDON), key_of(incident, Errand.MARK)} and not event.outcome_unknown:
+        incident = replace(incident, marking="")
     words = f"Auto Scaling does not wait any more ({event.code}: {event.reason})"
     hooks = tuple(
         replace(duty, over=words) if duty.over is None and event.key in _keys_of(incident, duty) else duty

@@ -148,7 +148,7 @@ class NodesPolicy:
     taint: bool = True
     """Taint a node that is being emptied, so that nothing that would have to go again comes to it."""
 
-    taint_key: str = "spotward/leaving"
+    taint_key: str = "spotward.io/leaving"
     """Key of that taint; its value is the cause. Pods that tolerate it are left alone."""
 
     taint_effect: str = "NoSchedule"
@@ -173,7 +173,7 @@ class NodesPolicy:
     daemon_sets: bool = False
     """Evict pods of DaemonSets too, after all others. They come back unless the taint keeps them away."""
 
-    leave_annotation: str = "spotward/leave"
+    leave_annotation: str = "spotward.io/leave"
     """A pod with this annotation set to `true` is left alone, and dies with its machine."""
 
     own_namespace: str = ""

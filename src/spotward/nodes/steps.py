@@ -8,20 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spotward.model.action import FindInstance
-from spotward.model.cluster import EXCLUDE_FROM_LOAD_BALANCERS_LABEL
 from spotward.model.incident import Fate, Incident, Replacement
-from spotward.model.node_action import CordonNode
 from spotward.model.units import counted, listed, span
 from spotward.nodes.aftermath import clear_up, confirm_off, expire, take_back
 from spotward.nodes.drain import empty_pods, watch
 from spotward.nodes.endings import ended, told
 from spotward.nodes.hooks import hooks, open_duties
 from spotward.nodes.keys import Errand, key_of
+from spotward.nodes.marking import marking
 from spotward.nodes.policy import Response
 from spotward.nodes.report import ending, opening
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import replacement
-from spotward.nodes.tiers import our_taint
 
 CROWDED_LOOK_SECONDS = 10.0
 """How often a node that waits for others to be emptied looks whether there is room."""
@@ -110,25 +108,13 @@ def _marked(steps: Steps, scene: Scene) -> Steps:
     errand = Errand.MARK if drains else Errand.CORDON
     if incident.marked in {errand.value, Errand.MARK.value}:
         return steps
-    return steps.wishing(_marking(incident, errand, scene), opening(incident, scene))
+    steps = steps.at(replace(incident, marking=errand.value))
+    return steps.wishing(marking(incident, errand, scene), opening(incident, scene))
 
 
 def _begins(incident: Incident, scene: Scene) -> float:
     starts = (scene.begins(signal.cause, signal.deadline) for signal in incident.held)
     return min((start for start in starts if start > scene.now), default=float("inf"))
-
-
-def _marking(incident: Incident, errand: Errand, scene: Scene) -> CordonNode:
-    policy = scene.policy
-    label = ((EXCLUDE_FROM_LOAD_BALANCERS_LABEL, "spotward"),)
-    return CordonNode(
-        instance_id=incident.instance_id,
-        key=key_of(incident, errand),
-        node=incident.node,
-        uid=incident.node_uid,
-        taints=(our_taint(incident, policy),) if policy.taint else (),
-        labels=label if errand is Errand.MARK and policy.exclude_from_load_balancers else (),
-    )
 
 
 def _begun(steps: Steps, scene: Scene) -> Steps:

@@ -1,6 +1,7 @@
 """Deeds on groups, against plain moto; and what AWS says that moto never does, from prepared answers."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from spotward.model.action import (
 )
 from spotward.model.cloud import LaunchSource
 from spotward.model.errors import Permanent, Transient
-from spotward.model.event import Done, Failed, FleetAnswered, PoolsRecommended
+from spotward.model.event import Done, Event, Failed, FleetAnswered, PoolsRecommended
 from tests.aws.conftest import IMAGE, REGION, Moto
 from tests.aws.deeds import Attendant, Doer, fleet
 from tests.aws.oracle import Oracle, error
@@ -275,6 +276,35 @@ def test_a_launch_that_is_refused_for_capacity_is_an_answer(code: str, oracle: O
     assert event.attempt == 3
     assert {failure.code for failure in event.failures} == {code}
     assert all((failure.pool is None) == code.startswith("Max") for failure in event.failures)
+
+
+def test_a_launch_that_takes_long_holds_up_no_other_call(oracle: Oracle) -> None:
+    """A rescue must look while many a fleet still tries one pool after the other."""
+    trying, release = threading.Event(), threading.Event()
+
+    def slow(_: dict[str, Any]) -> bytes:
+        trying.set()
+        release.wait(30)
+        return made_fleet("i-1")
+
+    oracle.replies["CreateFleet"] = slow
+    oracle.replies["DescribeLaunchTemplates"] = b"<R><launchTemplates/></R>"
+    oracle.replies["DescribeInstances"] = b"<R><reservationSet/></R>"
+    aws = Aws(threads_max=1, attempts_max=1)
+
+    async def story() -> Event:
+        launch = asyncio.create_task(Doer(aws).hands.do(fleet(), 1))
+        assert await asyncio.to_thread(trying.wait, 30)
+        await asyncio.wait_for(aws.call(REGION, "ec2", "describe_instances"), 10)
+        assert not launch.done()
+        release.set()
+        return await launch
+
+    try:
+        assert isinstance(asyncio.run(story()), FleetAnswered)
+    finally:
+        release.set()
+        aws.close()
 
 
 def test_a_launch_template_that_is_gone_is_told_with_the_next_step(moto: Moto, doer: Doer) -> None:

@@ -137,7 +137,7 @@ class AwsHands:
         """Raises OutsideError; a refusal for want of capacity is an answer like any other."""
         try:
             async with self._template(action) as template:
-                answer = await self._aws.call(action.region, "ec2", "create_fleet", **fleet_request(action, template))
+                answer = await self._aws.poll(action.region, "ec2", "create_fleet", **fleet_request(action, template))
         except OutsideError as error:
             return await self._instead_of(action, error)
         with reading(create_fleet(action.region).words):

@@ -108,7 +108,9 @@ class Aws:
         return await self._workers.run(partial(self._call, region, service, operation, once, params))
 
     async def poll(self, region: str, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        """As `call`, in a thread of its own: for a call that waits by design, and may be left waiting at the end."""
+        """As `call`, in a thread of its own beside the bounded ones: for a call that takes long by nature (a long poll,
+        a fleet that tries its pools), so that it holds up no other and may be left waiting at the end.
+        """
         work = partial(self._call, region, service, operation, False, params)
         return await run_apart(work, name=f"aws-{service}-{operation}")
 
@@ -260,7 +262,7 @@ class Aws:
         return Config(
             connect_timeout=connect_seconds,
             read_timeout=read_seconds,
-            max_pool_connections=self._threads_max,
+            max_pool_connections=2 * self._threads_max,  # polls have threads besides
             retries={"mode": "standard", "total_max_attempts": 1 if once else self._attempts_max},
             user_agent_extra="spotward",
         )

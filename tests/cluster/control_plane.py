@@ -98,7 +98,7 @@ class ControlPlane:
 
     def __exit__(self, *_: object) -> None:
         for component in reversed(list(self._running)):
-            self.stop(component)
+            self.stop(component, kill=True)  # nothing of it is wanted any more, and an API server takes its time
 
     # ---- one component ---------------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ from spotward.model.errors import Permanent, Transient
 NOTE = "spotward.io/set"
 """The annotation: a JSON object of what we set (`cordoned`, `taints`, `labels`)."""
 
-TRIES_MAX = 6
-"""How often a patch is made anew because somebody was quicker. A kubelet writes a node's status every few seconds."""
+TRIES_MAX = 20
+"""How often a patch is made anew because somebody was quicker. A kubelet writes a node's status every few seconds, and
+other controllers when a node begins and ends; two tries are the rule, and twenty take a fifth of a second."""
 
 OUT_OF_SERVICE = Taint(key=OUT_OF_SERVICE_TAINT, value="nodeshutdown", effect="NoExecute")
 
@@ -181,7 +182,7 @@ def unmarking(node: Node, marks: Marks) -> Patch | None:
         taints=tuple(taint for taint in marks.taints if taint in node.taints),
         labels=tuple((key, value) for key, value in marks.labels if node.labels.get(key) == value),
     )
-    if going.empty and own.within(marks).empty:
+    if going.empty and note_text(own.without(marks)) == node.annotations.get(NOTE):
         return None
     patch = patch_of(node, own.without(marks))
     if going.cordoned:
@@ -195,9 +196,8 @@ def unmarking(node: Node, marks: Marks) -> Patch | None:
 
 def patch_of(node: Node, own: Marks) -> Patch:
     """A merge patch that holds only for this node as it was seen, and says what of it is ours from then on."""
-    note = None if own.empty else json.dumps(note_of(own), separators=(",", ":"), sort_keys=True)
     return {
-        "metadata": {"uid": node.uid, "resourceVersion": node.version, "annotations": {NOTE: note}},
+        "metadata": {"uid": node.uid, "resourceVersion": node.version, "annotations": {NOTE: note_text(own)}},
         "spec": {},
     }
 
@@ -215,13 +215,16 @@ def written(taint: Taint) -> dict[str, str]:
 # ---- the note ------------------------------------------------------------------------------------------------
 
 
-def note_of(own: Marks) -> dict[str, Any]:
-    """What of a node is ours, as the annotation holds it."""
-    return {
+def note_text(own: Marks) -> str | None:
+    """What of a node is ours, as the annotation holds it; None, which takes it away, if nothing is."""
+    if own.empty:
+        return None
+    said = {
         "cordoned": own.cordoned,
         "labels": dict(own.labels),
         "taints": [written(replace(taint, added_time=None)) for taint in own.taints],
     }
+    return json.dumps(said, separators=(",", ":"), sort_keys=True)
 
 
 def noted(node: Node) -> Marks:

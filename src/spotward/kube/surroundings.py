@@ -12,7 +12,7 @@ An API server that is away for longer than a moment is told once (`ClusterSilent
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -104,7 +104,7 @@ class Surroundings:
 
     # ---- following -------------------------------------------------------------------------------------------
 
-    async def deliveries(self) -> AsyncIterator[Delivery]:
+    async def deliveries(self) -> AsyncGenerator[Delivery, None]:
         """Batches of what there is and what changes, for ever. Raises Permanent: we may not look."""
         tasks = [asyncio.create_task(self._follow(wanted, take)) for wanted, take in self._wanted()]
         try:

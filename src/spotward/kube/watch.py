@@ -80,7 +80,7 @@ class Lost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Regained:
-    """It answers again, and nothing was missed."""
+    """It answers again. Nothing was missed, unless it then finds our version too old: `Listed` follows at once."""
 
 
 News = Listed[T] | Changed[T] | Removed[T] | Lost | Regained

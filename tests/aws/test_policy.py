@@ -35,6 +35,9 @@ ASKING = frozenset({"ask", "call", "pages", "poll"})
 HANDED_ON = frozenset({"asking.py", "session.py"})
 """Modules that make calls which others have named."""
 
+OF_METADATA = frozenset({"imds.py", "imds_watch.py"})
+"""Modules that ask the instance's metadata service, which no IAM policy guards."""
+
 
 @cache
 def model(service: str) -> Any:
@@ -114,7 +117,7 @@ def test_the_documentation_lists_the_very_same_actions_each_once() -> None:
 def test_no_call_is_made_that_this_test_cannot_see() -> None:
     """Each call names service and operation literally, and boto3 is used nowhere but behind the one door."""
     unnamed = {path.name for path in ROOM.glob("*.py") for call in calls_in(path) if named_call(call) is None}
-    assert unnamed <= HANDED_ON
+    assert unnamed <= HANDED_ON | OF_METADATA
     importing = {
         str(path.relative_to(ROOM.parent))
         for path in ROOM.parent.rglob("*.py")
@@ -164,7 +167,10 @@ def test_what_is_allowed_everywhere_only_looks() -> None:
     assert all(re.search(r":(Describe|Get)", action) for action in everywhere)
 
 
-GROUP_DEEDS = sorted(action for action in allowed() if re.match(r"autoscaling:(?!Describe)", action))
+HOOK_ANSWERS = {"autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"}
+"""They change nothing of a group: its owner's hook waits for exactly this answer, and nothing happens without one."""
+
+GROUP_DEEDS = sorted(a for a in allowed() if re.match(r"autoscaling:(?!Describe)", a) and a not in HOOK_ANSWERS)
 
 
 @pytest.mark.parametrize("action", GROUP_DEEDS)

@@ -6,19 +6,30 @@ right name.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
+
+
+def _object_name(text: str) -> str:
+    """A name that an object of a cluster may have, with room for what is put behind it."""
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", text):
+        raise ValueError("give at most 40 lowercase letters, digits and hyphens, such as `spotward`")
+    return text
+
+
+ObjectName = Annotated[str, AfterValidator(_object_name)]
 
 
 class _Section(BaseModel):
@@ -44,6 +55,26 @@ class Web(_Section):
     """The port; 0 takes a free one, and null serves no pages at all."""
 
 
+class StoreSettings(_Section):
+    """Where the journal is kept."""
+
+    kind: Literal["sqlite", "kubernetes"] = "sqlite"
+    """`sqlite`: a file in the directory `state`, for one process. `kubernetes`: objects in the cluster itself, for two
+    replicas of which one acts and the other takes over; the cluster is found as kubectl finds it."""
+
+    namespace: ObjectName | None = None
+    """The namespace of the journal in the cluster. None means the one of the pod's own account, or of the kubeconfig's
+    context."""
+
+    name: ObjectName = "spotward"
+    """The journal's name in the cluster. Processes that name the same journal are replicas of one another; two
+    installations in one namespace need two names."""
+
+    lease_seconds: Annotated[float, Field(ge=5, le=120)] = 10.0
+    """In the cluster: a replica that was killed is replaced so long after its last sign of life. One that cannot reach
+    the API server stops acting after seven tenths of it."""
+
+
 class Config(_Section):
     """All settings of `spotward run`, `handle`, `plan` and `status`."""
 
@@ -53,6 +84,8 @@ class Config(_Section):
 
     state: Path = STATE_DIRECTORY
     """The directory of the journal. Two daemons must not share one."""
+
+    store: StoreSettings = StoreSettings()
 
     queue: str | None = None
     """Name of the SQS queue, in each region, that EventBridge events come to; or the URL of one queue. None follows no

@@ -36,6 +36,24 @@ def test_a_journal_that_cannot_be_written_is_no_reason_to_restart_but_nothing_is
     assert readiness(told).reasons == ("nothing is done until the journal can be written: disk is full",)
 
 
+def test_whoever_stands_by_is_ready_and_says_who_acts() -> None:
+    told = readiness(look(shell=Shell(standby="the journal is held by process 7 on one", acting=False)))
+    assert told.ready
+    assert told.standby == "the journal is held by process 7 on one"
+
+
+def test_whoever_stands_by_and_cannot_see_who_acts_is_not_ready() -> None:
+    told = readiness(look(shell=Shell(standby="nobody answers", lease_trouble="nobody answers", acting=False)))
+    assert told.reasons == ("this process stands by and cannot see who acts: nobody answers",)
+
+
+def test_whoever_cannot_renew_its_lease_in_time_is_not_ready() -> None:
+    told = look(observed(eu_west_1=1), regions=(REGION,), shell=Shell(acting=False, lease_trouble="nobody answers"))
+    reason = "nothing is begun until the lease on the journal is certain again: nobody answers"
+    assert readiness(told).reasons == (reason,)
+    assert health(told).alive
+
+
 def test_ready_means_that_every_region_was_observed() -> None:
     assert readiness(look(observed(eu_west_1=1))).reasons == ("us-east-1 was not observed yet",)
     assert readiness(look(observed(eu_west_1=1, us_east_1=2))).ready

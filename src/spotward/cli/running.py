@@ -1,10 +1,13 @@
 """What `run`, `handle`, `plan`, `explain` and `status` do once their options are read."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import structlog
 from rich.console import Console
 
 from spotward.cli.exits import Exit
@@ -12,12 +15,13 @@ from spotward.cli.explain import explain
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.status import status
+from spotward.cli.stores import STANDBY_SECONDS, place_words, shared, to_read
 from spotward.cli.telling import Teller, say_ignored, say_outside, say_undone
 from spotward.cli.wire import Parts, parts
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.live import Ending, Why
-from spotward.engine.ports import Delivery
+from spotward.engine.ports import Delivery, Store
 from spotward.engine.store import SqliteStore
 from spotward.events.envelope import Ignored
 from spotward.events.eventbridge import parse_all
@@ -25,14 +29,19 @@ from spotward.groups.assess import Fate, assess
 from spotward.groups.policy import policy_of
 from spotward.groups.replace import pools_question
 from spotward.groups.scope import in_scope
-from spotward.model.errors import ConfigError
+from spotward.model.errors import ConfigError, StaleLease, Transient
 from spotward.model.event import Event, PoolsRecommended, Tick
 from spotward.model.world import World
+
+if TYPE_CHECKING:
+    from spotward.web.view import View
 
 ONCE_OBSERVE_SECONDS = 300.0
 """How often the regions are looked at while `run --once` is at work. Its swaps look after their own groups, so another
 look at a whole region serves only a run that lasts long.
 """
+
+log_ = structlog.get_logger("spotward")
 
 # ---- run -------------------------------------------------------------------------------------------------------------
 
@@ -53,15 +62,32 @@ async def forever(config: Config, *, log: str) -> int:
             regions=house.regions,
             aws_calls=lambda: house.aws.counter.counts,
         )
-        live = house.live(store, sources=house.queues(), listeners=[tell, view])
-        view.follow(live)
         async with serving(view, host=config.web.host, port=config.web.port) as address:
             tell.started(regions=house.regions, pages=address, queue=config.queue)
-            await live.run(signals=True)
+            await _act(house, store, view, tell)
     finally:
         await store.close()
         house.aws.close()
     return Exit.DONE
+
+
+async def _act(house: Parts, store: Store, view: "View", tell: Teller) -> None:
+    """Act until a signal; where there are replicas, in turn with them.
+
+    Each turn begins with a shell that knows nothing, as after a start: what it knew before may be long out of date.
+    """
+    while True:
+        live = house.live(store, sources=house.queues(), listeners=[tell, view], waiting=True)
+        view.follow(live)
+        try:
+            await live.run(signals=True)
+        except (StaleLease, Transient) as error:
+            if not shared(house.config):
+                raise
+            log_.warning("not acting any more; standing by", reason=str(error))
+        else:
+            return
+        await asyncio.sleep(STANDBY_SECONDS)
 
 
 async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
@@ -196,28 +222,27 @@ async def _with_prices(house: Parts, world: World) -> World:
 
 async def explained(config: Config, subject: str, *, limit: int) -> int:
     """The pages about a subject. Raises ConfigError where there is no journal, or nothing in it about the subject."""
-    async with aclosing(_Reader(config)) as reader:
-        if await explain(reader.store, subject, Console(highlight=False), limit=limit):
+    async with _journal(config) as store:
+        if await explain(store, subject, Console(highlight=False), limit=limit):
             return Exit.DONE
     raise ConfigError(
-        f"the journal in {config.state.expanduser()} has no page about {subject!r}; "
+        f"the journal {place_words(config)} has no page about {subject!r}; "
         "give an instance (i-…), a group (web or eu-west-1/web) or the key of a wish, as `spotward status` shows them"
     )
 
 
 async def stated(config: Config) -> int:
     """What is under way."""
-    async with aclosing(_Reader(config)) as reader:
-        await status(reader.store, Console(highlight=False), now=clock_from_environment().now())
+    async with _journal(config) as store:
+        await status(store, Console(highlight=False), now=clock_from_environment().now())
     return Exit.DONE
 
 
-class _Reader:
+@asynccontextmanager
+async def _journal(config: Config) -> AsyncIterator[Store]:
     """The journal, open for reading."""
-
-    def __init__(self, config: Config) -> None:
-        self.store = SqliteStore.to_read(config.state.expanduser())
-
-    async def aclose(self) -> None:
-        """Let go of it."""
-        await self.store.close()
+    store = await to_read(config)
+    try:
+        yield store
+    finally:
+        await store.close()

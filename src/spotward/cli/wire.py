@@ -10,20 +10,34 @@ from spotward.aws.on_demand import load_price_list
 from spotward.aws.prices import LiveMarket
 from spotward.aws.queue import QueueSource
 from spotward.aws.queue_address import queue_addresses
-from spotward.aws.session import Aws
+from spotward.aws.session import Aws, CallCounter
 from spotward.cli.rehearsal import dry_run_guard
+from spotward.cli.stores import policy_for, to_write
 from spotward.config import Config
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.core import Core
 from spotward.engine.deciders import deciders, guards
 from spotward.engine.live import Live
 from spotward.engine.live_policy import LivePolicy
-from spotward.engine.ports import Clock, Source
-from spotward.engine.store import SqliteStore, this_process
+from spotward.engine.ports import Clock, Owner, Source, Store
+from spotward.engine.store import this_process
 from spotward.engine.turns import Listener
 from spotward.groups.scope import in_scope
 from spotward.model.decision import Guard
+from spotward.model.errors import Transient
 from spotward.model.world import World
+
+NOT_ACTING = "NotActing"
+"""The code of the error for a call that was not sent because another replica may be acting."""
+
+READING = ("Describe", "Get", "List", "Receive")
+"""How the names of AWS's operations begin that change nothing."""
+
+
+def is_change(name: str) -> bool:
+    """Does `ec2.CreateFleet` change anything? What is acknowledged in a queue is written in the journal already."""
+    service, _, operation = name.partition(".")
+    return service != "sqs" and not operation.startswith(READING)
 
 
 class Mirror:
@@ -41,6 +55,16 @@ class Mirror:
         """The World as it is now."""
         return self.live.world if self.live is not None else self._rehearsed
 
+    def check_call(self, region: str, name: str) -> None:
+        """Raises Transient if an AWS call would change something and it is not certain that nobody else acts.
+
+        One deed may be several calls: a process that was stopped in the middle, and goes on long after, makes no other.
+        """
+        if self.live is not None and is_change(name) and not self.live.tenure.acting:
+            raise Transient(
+                f"{name} in {region} is not sent: the lease on the journal is not certain to be ours", code=NOT_ACTING
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -54,6 +78,7 @@ class Parts:
     """They answer questions and can do no deed: for what must not change anything."""
     regions: tuple[str, ...]
     world: Mirror
+    owner: Owner
 
     def core(self, *more_guards: Guard) -> Core:
         """The thinking, under the operator's policy. `more_guards` have the first word."""
@@ -62,35 +87,36 @@ class Parts:
 
     def live(
         self,
-        store: SqliteStore,
+        store: Store,
         *,
         sources: Sequence[Source] = (),
         listeners: Sequence[Listener] = (),
         dry: bool = False,
         observe_seconds: float | None = None,
+        waiting: bool = False,
     ) -> Live:
         """The running engine on a store.
 
         dry: it decides, and can do no deed. observe_seconds: 0 looks at nothing by itself; None as it is configured.
+        waiting: it stands by for as long as another replica acts.
         """
+        policy = LivePolicy(observe_seconds=self.config.observe_seconds if observe_seconds is None else observe_seconds)
         self.world.live = Live(
             core=self.core(*([dry_run_guard] if dry else [])),
             store=store,
             hands=self.tied_hands if dry else self.hands,
             clock=self.clock,
-            owner=this_process(),
+            owner=self.owner,
             sources=sources,
             regions=self.regions,
-            policy=LivePolicy(
-                observe_seconds=self.config.observe_seconds if observe_seconds is None else observe_seconds
-            ),
+            policy=policy if dry else policy_for(self.config, policy, waiting=waiting),
             listeners=listeners,
         )
         return self.world.live
 
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """The journal, to be written by this process. Raises ConfigError, LeaseHeld."""
-        return SqliteStore.to_write(self.config.state.expanduser(), clock=self.clock)
+        return to_write(self.config, self.clock, self.owner)
 
     def queues(self) -> tuple[QueueSource, ...]:
         """A source for the queue in each region, or for the one queue of a URL; none when none is set."""
@@ -103,8 +129,8 @@ class Parts:
 async def parts(config: Config) -> Parts:
     """Connect everything. Raises ConfigError for an unknown region, OutsideError when AWS cannot be asked."""
     clock = clock_from_environment()
-    aws = Aws(threads_max=config.aws_calls_at_once_max)
     mirror = Mirror()
+    aws = Aws(threads_max=config.aws_calls_at_once_max, counter=CallCounter(mirror.check_call))
     policy = config.groups_policy
     observer = Observer(
         aws,
@@ -123,4 +149,5 @@ async def parts(config: Config) -> Parts:
         tied_hands=ReadOnlyHands(observer=observer, recommender=market),
         regions=await aws.regions(config.regions),
         world=mirror,
+        owner=this_process(),
     )

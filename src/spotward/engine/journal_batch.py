@@ -156,9 +156,7 @@ def batch_value(text: bytes) -> Batch:
                 entries.append(_Reading(event=parts[0]))
             case other:
                 entries[-1].read(other, parts)
-    return Batch(
-        entries=tuple(each.entry() for each in entries), set_aside=tuple(set_aside), grants=tuple(grants)
-    )
+    return Batch(entries=tuple(each.entry() for each in entries), set_aside=tuple(set_aside), grants=tuple(grants))
 
 
 def _wake(parts: list[bytes]) -> WakeAt:

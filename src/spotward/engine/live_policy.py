@@ -1,5 +1,6 @@
 """The limits of the live shell. Each has a name, a unit, and a reason."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,9 @@ class LivePolicy:
     standby_seconds: float | None = None
     """How often a process that finds the lease taken asks for it again. None: it does not wait, but says who has it and
     ends, which is right where a second process can only be a mistake."""
+
+    standby_seconds_max: float = math.inf
+    """For how long it goes on asking. What a killed process left is free within the length of a lease."""
 
     snapshot_inputs: int = 5_000
     """After so many events the whole World is kept, so that replay need not begin further back."""

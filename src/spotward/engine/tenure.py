@@ -9,6 +9,7 @@ Whoever does not hold it writes nothing either, but for another reason: the stor
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 
 import structlog
 
@@ -45,19 +46,20 @@ class Tenure:
         return self._lease is not None and self._store.may_act(self._lease)
 
     async def begin(self) -> Lease:
-        """Take the lease, waiting for it if the policy says so. Raises LeaseHeld or Transient if it does not."""
-        pause = self._policy.standby_seconds
+        """Take the lease, waiting for it as the policy says. Raises LeaseHeld or Transient when it waits no longer."""
+        pause, begun = self._policy.standby_seconds, perf_counter()
         while True:
             try:
                 self._lease = await self._store.lease(WHOLE_JOURNAL, self._owner, self._policy.lease_seconds)
             except (LeaseHeld, Transient) as error:
-                if pause is None:
+                if pause is None or perf_counter() - begun >= self._policy.standby_seconds_max:
                     raise
                 self._stand_by(error)
                 await asyncio.sleep(pause)
             else:
+                if self.standby is not None:
+                    log.info("acting from now on", fence=self._lease.fence)
                 self.standby = self.trouble = None
-                log.info("acting from now on", fence=self._lease.fence)
                 return self._lease
 
     def _stand_by(self, error: LeaseHeld | Transient) -> None:

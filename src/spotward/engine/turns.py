@@ -35,8 +35,8 @@ ACKNOWLEDGING_WAITING_MAX = 1_000
 WRITE_PAUSE_FIRST_SECONDS = 1.0
 """How long it is waited before a commit that failed (a full disk) is tried again; doubled each time."""
 
-WRITE_PAUSE_SECONDS_MAX = 30.0
-"""The pause grows no further: a disk that has room again is noticed soon."""
+WRITE_PAUSE_SECONDS_MAX = 5.0
+"""The pause grows no further: a disk that has room again, or an API server that is back, is noticed soon."""
 
 THOUGHTLESS = Core(())
 """Folds an event in, and decides nothing."""

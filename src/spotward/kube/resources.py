@@ -7,7 +7,15 @@ cluster's owner grants it: the calls that were made can be laid beside `deploy/c
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "watch": "GET",
+    "create": "POST",
+    "patch": "PATCH",
+    "delete": "DELETE",
+    "deletecollection": "DELETE",
+}
 """RBAC's verb → HTTP's. `update` is missing on purpose: we never write a whole object that others write as well."""
 
 

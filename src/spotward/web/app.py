@@ -36,6 +36,7 @@ def build(view: View) -> FastAPI:
             "ready": found.ready,
             "reasons": found.reasons,
             "warnings": found.warnings,
+            "standby": found.standby,
             "observation_age_seconds": found.observation_age_seconds,
         }
         return _json(found.ready, body)

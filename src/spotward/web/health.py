@@ -7,15 +7,14 @@ answers come from a `Look` alone.
 
 from dataclasses import dataclass
 
-from spotward.engine.turns import WRITE_PAUSE_SECONDS_MAX
 from spotward.model.units import listed, span
 from spotward.web.view import Look
 
-TURN_SECONDS_MAX = 3 * WRITE_PAUSE_SECONDS_MAX
+TURN_SECONDS_MAX = 90.0
 """A turn of the loop that shows no sign of life for so long is stuck.
 
-Three times the longest pause between two tries to write the journal: a full disk is waited out and is no reason to
-restart, and no turn thinks for that long.
+Many times the longest pause between two tries to write the journal, and the longest such try: a full disk or an API
+server that is away is waited out and is no reason to restart; and no turn thinks for that long.
 """
 
 OBSERVATIONS_MISSED_MAX = 3
@@ -46,6 +45,8 @@ class Readiness:
     """Why not; empty when it is."""
     warnings: tuple[str, ...]
     """What is wrong besides, although Spotward does its work."""
+    standby: str | None
+    """Who acts, while this process only waits to take over; None when it acts itself."""
     observation_age_seconds: dict[str, float | None]
     """Region → age of its last observation; None for never."""
 
@@ -67,14 +68,21 @@ def health(look: Look) -> Health:
 
 
 def readiness(look: Look) -> Readiness:
-    """Is what is known up to date?"""
+    """Is what is known up to date? Whoever stands by knows nothing, and is ready if it can see who acts."""
+    if look.shell.standby is not None:
+        trouble = look.shell.lease_trouble
+        reasons = [] if trouble is None else [f"this process stands by and cannot see who acts: {trouble}"]
+        return Readiness(reasons=tuple(reasons), warnings=(), standby=look.shell.standby, observation_age_seconds={})
     ages = {region: _age(look, region) for region in look.regions}
     reasons = [reason for region, age in ages.items() if (reason := _out_of_date(look, region, age)) is not None]
     if look.shell.store_trouble is not None:
         reasons.append(f"nothing is done until the journal can be written: {look.shell.store_trouble}")
+    if not look.shell.acting:
+        why = look.shell.lease_trouble or "it was not renewed in time"
+        reasons.append(f"nothing is begun until the lease on the journal is certain again: {why}")
     unheard = look.shell.sources_unheard
     warnings = [f"cannot hear {listed(unheard)}; the log says why"] if unheard else []
-    return Readiness(reasons=tuple(reasons), warnings=tuple(warnings), observation_age_seconds=ages)
+    return Readiness(reasons=tuple(reasons), warnings=tuple(warnings), standby=None, observation_age_seconds=ages)
 
 
 def _age(look: Look, region: str) -> float | None:

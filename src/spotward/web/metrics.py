@@ -292,6 +292,11 @@ QUESTIONS = (
         answer=_one(lambda look: look.shell.store_trouble is None),
     ),
     Question(
+        name="spotward_acting",
+        help="1 while this process may begin deeds, 0 while it stands by or cannot renew its lease on the journal.",
+        answer=_one(lambda look: look.shell.acting),
+    ),
+    Question(
         name="spotward_build_info",
         labels=("version",),
         help="Always 1; the version is a label.",

@@ -51,6 +51,12 @@ class Shell:
     """For how long a turn of the loop has been going on without a sign of life, by the wall; 0 between turns."""
     store_trouble: str | None = None
     """Why the journal cannot be written now, or None."""
+    standby: str | None = None
+    """Why it only waits to take over, and for whom; None when it is its turn."""
+    lease_trouble: str | None = None
+    """Why the lease on the journal cannot be asked for or renewed now, or None."""
+    acting: bool = True
+    """May it begin a deed now?"""
     sources_unheard: tuple[str, ...] = ()
     """Names of the sources that cannot be heard now. Why stands in the log alone, for it may quote a request."""
     unreadable: int = 0
@@ -153,6 +159,9 @@ def _shell(live: Live) -> Shell:
         under_way=dict(live.crew.under_way),
         busy_seconds=0.0 if since is None else asyncio.get_running_loop().time() - since,
         store_trouble=turns.store_trouble,
+        standby=live.tenure.standby,
+        lease_trouble=live.tenure.trouble,
+        acting=live.tenure.acting,
         sources_unheard=tuple(sorted(live.source_troubles)),
         unreadable=turns.unreadable,
         faults=turns.faults,

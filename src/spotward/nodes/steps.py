@@ -17,7 +17,7 @@ from spotward.nodes.hooks import hooks, open_duties
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.marking import marking
 from spotward.nodes.policy import Response
-from spotward.nodes.report import ending, opening
+from spotward.nodes.report import opening, summary
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import replacement
 
@@ -154,7 +154,7 @@ def _emptied(steps: Steps, scene: Scene) -> Steps:
         steps = steps.noting_trouble(f"volumes still attached at the deadline: {listed(hanging, most=3)}")
     steps = steps.at(replace(steps.incident, drained_time=scene.now))
     group = scene.world.group_of.get(incident.instance_id)
-    return steps.noting(ending(steps.incident)).waking_up(group, scene.now)
+    return steps.noting(f"{incident.node} is empty: {summary(steps.incident)}").waking_up(group, scene.now)
 
 
 def _volumes_left(incident: Incident, scene: Scene) -> list[str]:

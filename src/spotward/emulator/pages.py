@@ -1,6 +1,7 @@
 """The emulator's own pages, under /_spotward/: what was called, what it cost, what time it is; and drills at run time.
 
-They are no part of AWS: a test counts calls with them, a demonstration breaks things with them.
+They are no part of AWS: a test counts calls with them, a demonstration breaks things with them. Below
+`/_spotward/imds/` every instance has its metadata service.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from typing import Any
 
 from spotward.emulator import world
 from spotward.emulator.calls import CallLog
+from spotward.emulator.imds.cloud_machines import CloudMachines, MetadataDesk
 from spotward.emulator.sites import Sites
 from spotward.emulator.wire import Reply, Request
 from spotward.engine.clock import ScaledClock
+from spotward.http.values import Request as Asked
 from spotward.model.errors import ConfigError, PayloadError
 from spotward.sim.scenario import parse_scenario
 
 PREFIX = "/_spotward/"
+
+METADATA = PREFIX + "imds"
+"""Behind it stands `/i-…/latest/…`."""
 
 _INTERRUPT = frozenset({"region", "instance_ids", "pool", "group", "count"})
 
@@ -31,6 +37,7 @@ class Pages:
         self._calls = calls
         self._clock = clock
         self._on_change = on_change
+        self._metadata = MetadataDesk(CloudMachines(lambda: sites.made().values()), clock.now)
         self._pages: Mapping[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "calls"): lambda _: calls.summary(),
             ("DELETE", "calls"): self._clear,
@@ -41,7 +48,9 @@ class Pages:
         }
 
     def answer(self, request: Request) -> Reply:
-        """The page, in JSON; what cannot be is told with the next step."""
+        """The page, in JSON; what cannot be is told with the next step. Metadata as the service has it."""
+        if request.path.startswith(METADATA + "/i-"):
+            return self._of_an_instance(request)
         name = request.path.removeprefix(PREFIX)
         page = self._pages.get((request.method, name))
         if page is None:
@@ -51,6 +60,13 @@ class Pages:
             return _json(200, page(request))
         except (ConfigError, PayloadError) as error:
             return _json(400, {"error": str(error)})
+
+    def _of_an_instance(self, request: Request) -> Reply:
+        asked = Asked(method=request.method, target=request.path.removeprefix(METADATA), headers=request.headers)
+        answer = self._metadata.answer(asked)
+        headers = dict(answer.headers)
+        content_type = headers.pop("content-type", "text/plain")
+        return Reply(status=answer.status, body=answer.body, content_type=content_type, headers=headers)
 
     def _clear(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 - every page takes one
         self._calls.clear()

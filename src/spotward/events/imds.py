@@ -274,7 +274,7 @@ def _entry(scheduled: MaintenanceScheduled, state: str) -> Mapping[str, str]:
     fields = {
         "NotBefore": dated(scheduled.start_time),
         "Code": scheduled.code,
-        "Description": mark + scheduled.description,
+        "Description": mark + scheduled.description.removeprefix(mark),
         "EventId": scheduled.event_id,
         "State": state,
     }

@@ -23,6 +23,7 @@ from spotward.sim.group_records import GroupRecords
 from spotward.sim.group_settings import Settings
 from spotward.sim.hook_calls import HookCalls
 from spotward.sim.hooks import HookDesk
+from spotward.sim.inside import Inside, Windows
 from spotward.sim.instance_calls import InstanceCalls
 from spotward.sim.instances import Instances
 from spotward.sim.keeper import Keeper
@@ -137,6 +138,7 @@ class Cloud:
         self._reclaim.on_recommendation(keeper.recommended)
         self._maintenance = Maintenance(self._region, self._instances)
         self._instances.listen_to_reboots(self._membership.application_failed)
+        self._windows = Windows(self._region, self._instances, self._membership, self._maintenance)
         self._finding = finding = Finding(self._instances)
         self._tagging = Tagging(self._instances, volumes, templates, fleets)
         self._volume_calls = VolumeCalls(
@@ -248,6 +250,10 @@ class Cloud:
         """The group that has the instance as a member."""
         known = self._membership.of(instance_id)
         return None if known is None else known[0].name
+
+    def inside(self, instance_id: str) -> Inside | None:
+        """What a running instance's metadata service has to say; None: nobody is there to ask."""
+        return self._windows.inside(instance_id)
 
     # -- what a scenario does ----------------------------------------------------------------------------------------
 

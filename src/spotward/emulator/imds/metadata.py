@@ -24,6 +24,8 @@ class Host:
     """The name of its instance profile's role."""
     user_data: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    token_required: bool = False
+    """Whether this machine's owner wants every request to have a token."""
 
     @property
     def local_hostname(self) -> str:
@@ -66,7 +68,7 @@ class Machines(Protocol):
     """Whoever knows the machines: a script, or the embedded cloud."""
 
     def metadata(self, instance_id: str | None, *, time: float) -> Metadata | None:
-        """How a machine stands at `time` (Unix seconds); None when there is no such machine, or it is no more.
+        """How a machine stands at `time` (Unix seconds); None when there is no such machine, or it does not run.
 
         instance_id: None is the one that there is, where there is only one.
         """

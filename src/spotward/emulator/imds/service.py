@@ -105,21 +105,21 @@ class MetadataService:
     # ---- as it should be ---------------------------------------------------------------------------------------------
 
     def _rightly(self, request: Request, instance_id: str | None, time: float) -> Answer:
+        metadata = self.machines.metadata(instance_id, time=time)
+        if metadata is None:
+            return _page(503)  # on EC2 nobody would answer at all; 404 would say that a notice was taken back
         if request.path == TOKEN_PATH:
-            return self._token(request, instance_id, time)
+            return self._token(request, instance_id or "", time)
         if request.method not in {"GET", "HEAD"}:
             return _page(405, {"allow": "GET, HEAD"})
         token = request.headers.get(TOKEN_HEADER)
         left = None if token is None else self.tokens.seconds_left(instance_id or "", token, time=time)
-        if left is None and (token is not None or not self.v1):
+        if left is None and (token is not None or not self.v1 or metadata.host.token_required):
             return _page(401)
-        metadata = self.machines.metadata(instance_id, time=time)
-        text = None if metadata is None else _text(request.path, lambda: documents(metadata, time=time))
-        if text is None:
-            return _page(404)
-        return _plain(text, {} if left is None else {TTL_HEADER: str(left)})
+        text = _text(request.path, lambda: documents(metadata, time=time))
+        return _page(404) if text is None else _plain(text, {} if left is None else {TTL_HEADER: str(left)})
 
-    def _token(self, request: Request, instance_id: str | None, time: float) -> Answer:
+    def _token(self, request: Request, subject: str, time: float) -> Answer:
         if request.method != "PUT":
             return _page(405, {"allow": "OPTIONS, PUT"})
         if "x-forwarded-for" in request.headers:
@@ -127,12 +127,7 @@ class MetadataService:
         stated = request.headers.get(TTL_HEADER, "")
         if not re.fullmatch(r"\d{1,5}", stated) or not 1 <= int(stated) <= TTL_SECONDS_MAX:
             return _page(400)
-        if self.machines.metadata(instance_id, time=time) is None:
-            return _page(404)
-        answer = text_answer(
-            200, self.tokens.make(instance_id or "", int(stated), time=time), content_type="text/plain"
-        )
-        return replace(answer, headers={**answer.headers, TTL_HEADER: stated})
+        return _plain(self.tokens.make(subject, int(stated), time=time), {TTL_HEADER: stated})
 
     def summary(self) -> Sequence[Mapping[str, object]]:
         """The requests so far."""

@@ -8,6 +8,7 @@ import pytest
 
 from spotward.emulator.server import Emulator
 from spotward.emulator.settings import EmulatorSettings
+from spotward.emulator.stage import Network, StageHand
 from tests.emulator.clients import Clients
 
 START_TIME = 1_790_000_000.0
@@ -26,3 +27,15 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 def aws(cloud: Emulator) -> Clients:
     """boto3's clients for it."""
     return Clients(cloud.url)
+
+
+@pytest.fixture(scope="module")
+def hand(cloud: Emulator) -> StageHand:
+    """Who builds in its first region."""
+    return StageHand(cloud.url)
+
+
+@pytest.fixture(scope="module")
+def network(hand: StageHand) -> Network:
+    """What groups stand in."""
+    return hand.build_network()

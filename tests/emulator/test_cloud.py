@@ -18,16 +18,6 @@ from tests.emulator.clients import Clients, eventually, refused
 
 
 @pytest.fixture(scope="module")
-def hand(cloud: Emulator) -> StageHand:
-    return StageHand(cloud.url)
-
-
-@pytest.fixture(scope="module")
-def network(hand: StageHand) -> Network:
-    return hand.build_network()
-
-
-@pytest.fixture(scope="module")
 def template(hand: StageHand, network: Network) -> str:
     made = hand.ec2.create_launch_template(
         LaunchTemplateName="t", LaunchTemplateData={"ImageId": network.image_id, "InstanceType": "m5.large"}
@@ -82,25 +72,17 @@ def test_a_fleet_of_spot_instances_is_launched_once_for_one_client_token(
 
 def test_an_instance_that_is_run_is_described_as_boto3_knows_it(aws: Clients, network: Network) -> None:
     ec2 = aws("ec2")
-    run = ec2.run_instances(
-        ImageId=network.image_id,
-        InstanceType="c5.large",
-        MinCount=1,
-        MaxCount=1,
-        SubnetId=network.subnet_ids[1],
-        ClientToken="only-once",
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "k", "Value": "<v> & v"}]}],
-    )
-    [instance] = run["Instances"]
-    again = ec2.run_instances(
-        ImageId=network.image_id,
-        InstanceType="c5.large",
-        MinCount=1,
-        MaxCount=1,
-        SubnetId=network.subnet_ids[1],
-        ClientToken="only-once",
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "k", "Value": "<v> & v"}]}],
-    )
+    order = {
+        "ImageId": network.image_id,
+        "InstanceType": "c5.large",
+        "MinCount": 1,
+        "MaxCount": 1,
+        "SubnetId": network.subnet_ids[1],
+        "ClientToken": "only-once",
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "k", "Value": "<v> & v"}]}],
+    }
+    [instance] = ec2.run_instances(**order)["Instances"]
+    again = ec2.run_instances(**order)
     assert again["Instances"][0]["InstanceId"] == instance["InstanceId"]
     assert instance["Placement"]["AvailabilityZone"] == network.zones[1]
     assert {"Key": "k", "Value": "<v> & v"} in instance["Tags"]

@@ -5,24 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from spotward.emulator.server import Emulator
 from spotward.emulator.stage import GroupPlan, Network, StageHand
 from tests.emulator.clients import Clients, eventually, refused
 
 ROLE = "arn:aws:iam::123456789012:role/notify"
 NAMES = iter(f"hooked-{at}" for at in range(1_000_000))
-
-
-@pytest.fixture(scope="module")
-def hand(cloud: Emulator) -> StageHand:
-    return StageHand(cloud.url)
-
-
-@pytest.fixture(scope="module")
-def network(hand: StageHand) -> Network:
-    return hand.build_network()
 
 
 class HookedGroup:

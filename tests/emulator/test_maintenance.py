@@ -7,21 +7,9 @@ import urllib.request
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from spotward.emulator.server import Emulator
 from spotward.emulator.stage import GroupPlan, Network, StageHand
 from tests.emulator.clients import Clients, eventually, refused
-
-
-@pytest.fixture(scope="module")
-def hand(cloud: Emulator) -> StageHand:
-    return StageHand(cloud.url)
-
-
-@pytest.fixture(scope="module")
-def network(hand: StageHand) -> Network:
-    return hand.build_network()
 
 
 def drill(cloud: Emulator, **shock: Any) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from spotward.emulator.queue import Message, Queue, State
+from spotward.emulator.queues.queue import Message, Queue, State
 
 
 def message(name: str, *, group: str = "", stamp: float = 0.0) -> Message:

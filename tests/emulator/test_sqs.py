@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from moto.sqs.models import Message as MotoMessage
 
-from spotward.emulator.messages import md5_of_attributes
+from spotward.emulator.queues.messages import md5_of_attributes
 from spotward.emulator.server import Emulator
 from tests.emulator.clients import Clients, eventually, refused
 

@@ -5,6 +5,6 @@ boto3, the `aws` command and Spotward itself cannot tell the difference; moto's 
 Must not know: the product that is being tested against it. Whatever is served here must be what AWS would serve,
 not what Spotward would like to hear. It binds the loopback address unless told otherwise.
 Read first: `spotward.sim`, whose face this is; then `front`, where every request comes in, and `server`, which puts
-the parts together. `dialect` is the wire, `site` a region, `sqs` and `pricing` services of our own, `bus` the way of
+the parts together. `dialect` is the wire, `site` a region, `queues` and `pricing` services of our own, `bus` the way of
 events into queues, `stage` an account with something in it.
 """

@@ -21,7 +21,7 @@ from moto.events.models import EventBus as MotoBus
 from moto.events.models import Rule
 
 from spotward.emulator.markup import write_time
-from spotward.emulator.sqs import Sqs
+from spotward.emulator.queues.sqs import Sqs
 from spotward.emulator.transform import target_input
 from spotward.sim.errors import ApiError
 

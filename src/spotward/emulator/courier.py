@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from moto.backends import get_backend
 
-from spotward.emulator.sqs import Sqs
+from spotward.emulator.queues.sqs import Sqs
 from spotward.sim.errors import ApiError
 from spotward.sim.region import Notification
 

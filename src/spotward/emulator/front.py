@@ -20,10 +20,10 @@ from spotward.emulator import world
 from spotward.emulator.calls import Call, CallLog
 from spotward.emulator.dialect import Dialect
 from spotward.emulator.dialects import dialect_of, plain_fault, wrong_region
-from spotward.emulator.mailbox import Now
-from spotward.emulator.mailboxes import Ask
 from spotward.emulator.moto_door import Environ, MotoDoor
 from spotward.emulator.pricing import SERVED_IN, Pricing
+from spotward.emulator.queues.mailbox import Now
+from spotward.emulator.queues.mailboxes import Ask
 from spotward.emulator.site import Site
 from spotward.emulator.sites import Sites
 from spotward.emulator.tags import TAG_CALLS, answer_tags

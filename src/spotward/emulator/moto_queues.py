@@ -16,9 +16,9 @@ from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import Message, Queue, SQSBackend
 
 from spotward.emulator import world
-from spotward.emulator.mailboxes import Mirror
-from spotward.emulator.queue_settings import QueueSettings
-from spotward.emulator.sqs import Sqs
+from spotward.emulator.queues.mailboxes import Mirror
+from spotward.emulator.queues.queue_settings import QueueSettings
+from spotward.emulator.queues.sqs import Sqs
 
 SqsOf = Callable[[str], Sqs]
 """Region -> its queues."""

@@ -11,9 +11,9 @@ from spotward.emulator import moto_queues, world
 from spotward.emulator.bus import Bus
 from spotward.emulator.courier import Courier
 from spotward.emulator.faults import Faults
-from spotward.emulator.mailbox import Now
 from spotward.emulator.moto_queues import SqsOf
-from spotward.emulator.sqs import Sqs
+from spotward.emulator.queues.mailbox import Now
+from spotward.emulator.queues.sqs import Sqs
 from spotward.emulator.surroundings import MotoSurroundings
 from spotward.emulator.throttle import Throttles, too_many_requests
 from spotward.sim.cloud import Cloud

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Mapping
 
 from spotward.emulator import moto_queues
+from spotward.emulator.queues.sqs import Sqs
 from spotward.emulator.site import Circumstances, Site, make_sqs
-from spotward.emulator.sqs import Sqs
 from spotward.sim.scenario import Shock
 
 

@@ -17,7 +17,7 @@ from botocore.model import ServiceModel
 
 from spotward.emulator.dialect import JsonDialect, QueryDialect, load_model
 from spotward.emulator.objections import JsonObjections, SqsFormObjections
-from spotward.emulator.sqs import QUERY_CODES
+from spotward.emulator.queues.sqs import QUERY_CODES
 from spotward.emulator.wire import Reply, Request
 from spotward.sim.errors import ApiError
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from math import inf
 
-from spotward.emulator.mailbox import Now
+from spotward.emulator.queues.mailbox import Now
 
 _log = logging.getLogger(__name__)
 

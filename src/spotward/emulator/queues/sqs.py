@@ -15,9 +15,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spotward.emulator.mailbox import Mailbox, Now
-from spotward.emulator.mailboxes import Ask, Deed, Mailboxes, Mirror
-from spotward.emulator.queue import Message
+from spotward.emulator.queues.mailbox import Mailbox, Now
+from spotward.emulator.queues.mailboxes import Ask, Deed, Mailboxes, Mirror
+from spotward.emulator.queues.queue import Message
 from spotward.sim.errors import ApiError
 
 BATCH_MAX = 10

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spotward.emulator.mailbox import Mailbox, Now
-from spotward.emulator.queue_settings import QueueSettings
+from spotward.emulator.queues.mailbox import Mailbox, Now
+from spotward.emulator.queues.queue_settings import QueueSettings
 from spotward.sim.errors import ApiError
 
 QUEUES_MAX = 10_000

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spotward.emulator.messages import check_attributes, check_body, chosen_attributes, md5, md5_of_attributes
-from spotward.emulator.queue import Message, Queue, State
-from spotward.emulator.queue_settings import QueueSettings
+from spotward.emulator.queues.messages import check_attributes, check_body, chosen_attributes, md5, md5_of_attributes
+from spotward.emulator.queues.queue import Message, Queue, State
+from spotward.emulator.queues.queue_settings import QueueSettings
 from spotward.sim.errors import ApiError
 
 _RECEIPT = re.compile(r"AQEB([0-9a-f-]{36})([0-9a-f]{8})")

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
+from spotward.nodes.policy import NodesPolicy
 
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
@@ -106,6 +107,9 @@ class Config(_Section):
 
     groups: GroupsPolicy = GroupsPolicy()
     """What is wanted of groups; their own tags win."""
+
+    nodes: NodesPolicy = NodesPolicy()
+    """What is wanted of the nodes of a Kubernetes cluster."""
 
     compat: Compat = Compat()
     web: Web = Web()
@@ -231,9 +235,9 @@ def settings() -> tuple[Setting, ...]:
 
 def _settings(whole: dict[str, Any], section: dict[str, Any], prefix: str) -> Iterator[Setting]:
     for name, entry in section["properties"].items():
-        reference = entry.get("$ref", "").rsplit("/", 1)[-1]
-        if reference:
-            yield from _settings(whole, whole["$defs"][reference], f"{prefix}{name}.")
+        referred = whole["$defs"].get(entry.get("$ref", "").rsplit("/", 1)[-1], {})
+        if "properties" in referred:  # a section of its own, and not one of a few words
+            yield from _settings(whole, referred, f"{prefix}{name}.")
             continue
         default = json.dumps(entry["default"], ensure_ascii=False)
         meaning = " ".join(entry["description"].split("\n\n")[0].split())

@@ -82,8 +82,8 @@ class Parts:
 
     def core(self, *more_guards: Guard) -> Core:
         """The thinking, under the operator's policy. `more_guards` have the first word."""
-        policy = self.config.groups_policy
-        return Core(deciders(policy), (*more_guards, *guards(policy)))
+        policy, nodes = self.config.groups_policy, self.config.nodes
+        return Core(deciders(policy, nodes), (*more_guards, *guards(policy, nodes)))
 
     def live(
         self,

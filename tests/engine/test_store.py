@@ -2,6 +2,7 @@ import asyncio
 import random
 import signal
 import sqlite3
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_it_can_be_read_when_no_daemon_runs(tmp_path: Path) -> None:
 def test_where_there_is_no_journal_a_reader_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no journal in the state directory .*`spotward run` first"):
         SqliteStore.to_read(tmp_path)
+
+
+def test_a_directory_that_we_make_is_ours_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o750)
+    for place, mode in ((tmp_path / "state" / "spotward", 0o700), (shared, 0o750)):
+        wait(SqliteStore.to_write(place).close())
+        assert stat.S_IMODE(place.stat().st_mode) == mode
 
 
 def test_a_directory_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ LOCK_NAME = "journal.lock"
 APPLICATION_ID = 0x53505457
 """`SPTW`, in the file's header: `file journal.sqlite` shows it, and a foreign SQLite file is told apart."""
 
+PRIVATE = 0o700
+"""The mode of a directory that we make: tags of instances, and so what is in the journal, may not be for everybody."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long a reader or writer waits for another one before it says that the store is busy."""
 
@@ -83,7 +86,7 @@ def open_to_write(directory: Path, *, migrations: Sequence[str] = MIGRATIONS) ->
     is writing it.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         lock = (directory / LOCK_NAME).open("ab")
     except OSError as error:
         raise ConfigError(

@@ -16,16 +16,16 @@ A stop that was asked for gives the Lease back: it is written without a holder, 
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from spotward.engine.clock import uptime_seconds
 from spotward.engine.ports import Clock
 from spotward.kube.client import Kube, refusal, status_of
 from spotward.kube.resources import LEASES
 from spotward.kube.tidings import micro_time
-from spotward.model.errors import ConfigError, OutsideError
+from spotward.model.errors import ConfigError, OutsideError, Permanent
 
 log = logging.getLogger("spotward.kube")
 
@@ -162,9 +162,12 @@ class Election:
         identity: str,
         clock: Clock,
         policy: LeasePolicy | None = None,
-        stopwatch: Stopwatch = time.perf_counter,
+        stopwatch: Stopwatch = uptime_seconds,
     ) -> None:
-        """`identity` must be another for every life of every replica: the pod's name and something of chance."""
+        """`identity` must be another for every life of every replica: the pod's name and something of chance.
+
+        The stopwatch goes on while the machine sleeps: a leader that wakes up knows that its time is over.
+        """
         self.policy = policy or LeasePolicy()
         self.identity, self.stopwatch = identity, stopwatch
         self.holder = ""
@@ -179,9 +182,9 @@ class Election:
             try:
                 if (term := await self._try(watchman)) is not None:
                     return term
+            except Permanent:
+                raise  # our rights do not reach, say: waiting will not change that
             except OutsideError as error:
-                if getattr(error, "retry_after_seconds", None) is None:
-                    raise  # Permanent: our rights do not reach, and waiting will not change that
                 log.warning("the lease cannot be seen", extra={"reason": str(error)})
             await asyncio.sleep(self.policy.retry_seconds)
 

@@ -258,5 +258,5 @@ def time_of(said: object) -> float | None:
         return None
     try:
         return datetime.fromisoformat(str(said)).timestamp()
-    except ValueError:
+    except (OverflowError, ValueError):
         raise PayloadError(f"{said!r} is no RFC 3339 time") from None

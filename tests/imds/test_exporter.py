@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from spotward.aws.imds import Imds, ImdsPolicy
@@ -17,7 +20,8 @@ from spotward.http.values import Answer, Request
 from spotward.model.errors import ConfigError
 from spotward.web.exporter import exporting
 from spotward.web.exposition import Family, rendered
-from tests.imds.drill import SECONDS, Drill, Hand, drilling
+from spotward.web.terminations import families
+from tests.imds.drill import SECONDS, START, Drill, Hand, drilling
 from tests.imds.test_client import serves_two_documents
 
 pytestmark = pytest.mark.anyio
@@ -203,6 +207,29 @@ async def test_a_bad_time_in_a_notice_is_trouble_and_no_end() -> None:
         await imds.close()
     assert found["spotward_imds_trouble", (("document", INTERRUPTION),)] == 1
     assert found["aws_instance_metadata_service_available", (("instance_id", "i-0d2aab13057917887"),)] == 1
+
+
+bodies = st.binary(max_size=200) | st.sampled_from([b"[]", b"{}", b"null", b"i-1", b'{"action": "stop", "time": 5}'])
+answers = st.builds(Answer, status=st.sampled_from([200, 204, 301, 400, 401, 403, 404, 429, 500]), body=bodies)
+
+
+@given(st.lists(answers | st.binary(max_size=50), min_size=1, max_size=12))
+def test_nothing_that_a_service_may_say_keeps_the_page_from_being_there(said: list[Answer | bytes]) -> None:
+    async def talk() -> None:
+        left = cycle(said)
+
+        async def answer(request: Request) -> Answer | bytes:
+            return next(left)
+
+        async with serving(answer, host="127.0.0.1", port=0) as port:
+            imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}", v1=True, answer_seconds_max=SECONDS))
+            watch = Watch(imds, Hand(), WatchPolicy(pause_seconds_max=0), region_needed=False)
+            for _ in range(3):
+                await watch.poll()
+                assert figures(rendered(families(watch, time=START)))
+            await imds.close()
+
+    asyncio.run(talk())
 
 
 async def test_failures_are_counted_by_reason() -> None:

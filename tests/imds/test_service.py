@@ -3,12 +3,15 @@
 import asyncio
 import http.client
 import json
+from typing import Any
 
 import pytest
+from botocore.utils import InstanceMetadataFetcher
 
 from spotward.emulator.imds.door import serving_metadata
-from spotward.emulator.imds.service import MALFORMED
+from spotward.emulator.imds.service import MALFORMED, PATHS_COUNTED_MAX
 from spotward.events.imds import INTERRUPTION, MAINTENANCE, REBALANCE, TARGET_STATE
+from spotward.http.values import Request
 from spotward.model.errors import ConfigError, Transient
 from tests.imds.drill import SECONDS, drilling
 
@@ -337,3 +340,24 @@ async def test_another_make_of_client_is_served_too() -> None:
     async with drilling(v1=False) as drill:
         status, body, _ = await asyncio.to_thread(ask, int(drill.door.url.rpartition(":")[2]))
         assert (status, body) == (200, b"i-1234567890abcdef0")
+
+
+async def test_awss_own_library_takes_its_credentials_from_it() -> None:
+    def fetch(url: str) -> dict[str, Any]:
+        fetcher = InstanceMetadataFetcher(timeout=int(SECONDS), num_attempts=1, base_url=url, env={})
+        return dict(fetcher.retrieve_iam_role_credentials())
+
+    async with drilling(machine="{profile: web}", v1=False) as drill:
+        found = await asyncio.to_thread(fetch, drill.door.url + "/")
+        assert found["role_name"] == "web"
+        assert found["access_key"].startswith("ASIA")
+        assert drill.requests("/latest/api/token") == 1
+
+
+async def test_what_is_asked_for_without_end_is_counted_with_an_end() -> None:
+    async with drilling() as drill:
+        for number in range(PATHS_COUNTED_MAX + 10):
+            request = Request(method="GET", target=f"/latest/{number}")
+            drill.service.answer(request, time=drill.clock.now())
+        assert len(drill.service.requests) == PATHS_COUNTED_MAX + 1
+        assert drill.requests("others") == 10

@@ -23,6 +23,9 @@ TOKEN_PATH = "/latest/api/token"  # noqa: S105 - the name of a path, not a secre
 TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header, not a secret
 
+PATHS_COUNTED_MAX = 1_000
+"""So many paths are counted each by itself; what else is asked for counts as `others`."""
+
 VERSION = re.compile(r"latest|1\.0|20\d\d-\d\d-\d\d")
 
 _OF_AN_INSTANCE = re.compile(r"/(i-[0-9A-Za-z-]{1,40})(/.*)?")
@@ -75,7 +78,8 @@ class MetadataService:
         self._forget_tokens_when_due(time)
         outcome = self._outcome(replace(request, target=path), instance_id, time)
         status = outcome.answer.status if isinstance(outcome.answer, Answer) else 0
-        self.requests[path, status] += 1
+        known = len(self.requests) < PATHS_COUNTED_MAX or (path, status) in self.requests
+        self.requests[path if known else "others", status] += 1
         return outcome
 
     def _forget_tokens_when_due(self, time: float) -> None:

@@ -1,11 +1,12 @@
 """What nothing forces: advice, scheduled maintenance, and nodes that we replace ourselves."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from rpds import HashTrieMap
 
-from spotward.model.cloud import LaunchSource, Lifecycle
+from spotward.model.cloud import Group, LaunchSource, Lifecycle, Member
 from spotward.model.cluster import Condition
 from spotward.model.event import MaintenanceEnded, MaintenanceScheduled, Woken
 from spotward.model.incident import Cause
@@ -48,10 +49,18 @@ def a_swap(*clones: str, olds: tuple[str, ...] = ("i-1",), cause: SwapCause = Sw
     )
 
 
-def with_swap(stage: Stage, swap: Swap) -> None:
+def with_swap(stage: Stage, swap: Swap, *, state: Callable[[str], str] = lambda _: "InService") -> None:
     """The room of groups has a swap under way."""
-    members = {old.id: WEB for old in swap.olds} | {clone.id: WEB for clone in swap.clones}
-    stage.world = replace(stage.world.with_undertaking(swap), group_of=HashTrieMap(members))
+    ids = (*(old.id for old in swap.olds), *(clone.id for clone in swap.clones))
+    members = tuple(
+        Member(instance_id=i, instance_type="m5.large", az="us-east-1a", lifecycle_state=state(i)) for i in ids
+    )
+    group = Group(region=REGION, name="web", min_size=0, max_size=9, desired=1, azs=("us-east-1a",), members=members)
+    stage.world = replace(
+        stage.world.with_undertaking(swap),
+        group_of=HashTrieMap(dict.fromkeys(ids, WEB)),
+        groups=HashTrieMap({WEB: group}),
+    )
 
 
 def is_cordoned(stage: Stage) -> bool:
@@ -170,6 +179,23 @@ def test_when_the_replacement_is_given_up_the_node_is_given_back() -> None:
     stage.play(until=60.0)
     assert not cluster.nodes["n-1"].unschedulable
     assert stage.incident().ended == "n-1 stays: its replacement was given up"
+
+
+def test_a_node_that_was_emptied_and_is_leaving_its_group_is_not_given_back() -> None:
+    cluster = a_cluster(a_pod("web-1"), nodes=3)
+    stage = Stage(cluster, alone=True)
+    swap = a_swap("i-3", cause=SwapCause.SAVING)
+    stage.at(5.0, lambda: with_swap(stage, swap))
+    stage.at(6.0, lambda: stage.step(Woken(time=6.0, subject=WEB)))
+    stage.play(until=40.0)
+    done = replace(swap, ended="1 of 1 replaced", ended_time=41.0)
+    stage.at(41.0, lambda: with_swap(stage, done, state=lambda i: "Terminating" if i == "i-1" else "InService"))
+    stage.at(42.0, lambda: stage.step(Woken(time=42.0, subject="i-1")))
+    stage.play(until=60.0)
+    assert is_cordoned(stage)
+    assert stage.world.incidents.get("i-1") is not None
+    stage.gone("i-1", 90.0).play(until=200.0)
+    assert stage.world.incidents.get("i-1") is None
 
 
 # ---- maintenance ---------------------------------------------------------------------------------------------------

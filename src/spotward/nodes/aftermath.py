@@ -14,6 +14,7 @@ from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Node
 from spotward.model.incident import Cause, Incident, Replacement, Signal
 from spotward.model.node_action import DeleteNode, MarkOutOfService, UncordonNode, UnmarkOutOfService
 from spotward.model.units import span
+from spotward.model.world import World
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.learn import back_on
 from spotward.nodes.marking import marking
@@ -40,7 +41,9 @@ def expire(steps: Steps, scene: Scene) -> Steps:
     node = scene.node(incident)
     signals = tuple(_after(signal, incident, node, scene) for signal in incident.signals)
     if signals != incident.signals:
-        steps = steps.at(replace(incident, signals=signals))
+        incident = replace(incident, signals=signals)
+        ready = incident.replacement is Replacement.READY and Cause.SWAP in incident.causes
+        steps = steps.at(incident if ready else replace(incident, replacement=Replacement.NONE))
     return steps.waking(_next_expiry(steps.incident, scene))
 
 
@@ -63,7 +66,7 @@ def _after(signal: Signal, incident: Incident, node: Node | None, scene: Scene) 
 def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> str | None:
     if _booted_anew(signal, incident, node):
         return "the machine was started again"
-    if signal.cause is Cause.SWAP and incident.off_time is None and swap_of(scene.world, incident.instance_id) is None:
+    if signal.cause is Cause.SWAP and _stays(incident.instance_id, scene.world):
         return "its replacement was given up"
     if signal.cause is Cause.ARRIVAL:
         return None if any(duty.launching and duty.over is None for duty in incident.hooks) else "its hook is over"
@@ -72,6 +75,13 @@ def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scen
     if signal.deadline is None:
         return f"nothing followed for {span(scene.policy.rebalance_keep_seconds)}"
     return "its time passed long ago and the machine is well" if node is not None and node.ready else None
+
+
+def _stays(instance_id: str, world: World) -> bool:
+    """Is it a member like any other again, whom no swap replaces and nobody has asked to leave?"""
+    group = world.groups.get(world.group_of.get(instance_id, ""))
+    member = group.member(instance_id) if group is not None else None
+    return member is not None and not member.leaving and swap_of(world, instance_id) is None
 
 
 def _booted_anew(signal: Signal, incident: Incident, node: Node | None) -> bool:

@@ -1,6 +1,6 @@
 """The decider of this room: news open incidents, events teach them, and then each goes on, the most urgent first."""
 
-from spotward.model.decision import NOTHING, Decider, Decision, Wish
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
 from spotward.model.event import Event
 from spotward.model.incident import Incident
 from spotward.model.node_action import EvictPods, UnwatchPods
@@ -77,7 +77,7 @@ def _decision(before: World, steps: Steps) -> Decision:
         undertakings=(incident,),
         wishes=(*steps.wishes, *_unwatch(before, incident)),
         wakes=steps.others,
-        verdicts=steps.verdicts,
+        verdicts=(*steps.verdicts, Verdict(subject=f"drain of {incident.node}", text=None)),
         notes=(*steps.notes, note),
         withdrawn=every_key(incident),
     )

@@ -25,7 +25,7 @@ from spotward.model.event import (
 )
 from spotward.model.undertaking import Swap
 from spotward.model.world import World
-from tests.engine.living import MadeHands, MadeSource, a_clock, a_live, until, with_store
+from tests.engine.living import PATIENCE_SECONDS, MadeHands, MadeSource, a_clock, a_live, until, with_store
 from tests.engine.made import (
     NOON,
     REGION,
@@ -142,6 +142,26 @@ def test_a_full_inbox_makes_the_source_wait(tmp_path: Path) -> None:
         release.set()
         assert (await running).why is Why.QUIET
         assert source.acknowledged == list(range(50))
+
+    with_store(tmp_path, work)
+
+
+def test_a_hundred_acknowledgements_are_given_at_once_so_that_a_queue_can_gather_them(tmp_path: Path) -> None:
+    async def work(store: SqliteStore) -> None:
+        clock, all_here, waiting = a_clock(), asyncio.Event(), 0
+
+        async def gathered(number: int) -> None:
+            nonlocal waiting
+            waiting += 1
+            if waiting == 100:
+                all_here.set()
+            await all_here.wait()
+
+        source = MadeSource([GONE] * 100, and_then=gathered)
+        live = a_live(store, clock, MadeHands(clock), core=Core([]), sources=[source])
+        running = asyncio.create_task(live.run(quiet_within_seconds=10))
+        await asyncio.wait_for(all_here.wait(), PATIENCE_SECONDS)
+        await running
 
     with_store(tmp_path, work)
 

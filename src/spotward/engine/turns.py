@@ -27,8 +27,8 @@ Listener = Callable[[Event, Step], None]
 """Told of each step once it is stored: for progress lines, the log, counters. It must be quick and must not act."""
 
 ACKNOWLEDGING_AT_ONCE_MAX = 160
-"""How many acknowledgements are under way at once. A queue gathers them, ten to a call: that is a call for each of AWS's
-sixteen threads, and a storm of notices is not held up by its own acknowledgements."""
+"""How many acknowledgements are under way at once. A queue gathers them, ten to a call: that is a call for each of the
+sixteen threads that AWS is asked by, and a storm of notices is not held up by its own acknowledgements."""
 
 ACKNOWLEDGING_WAITING_MAX = 1_000
 """How many may wait; beyond that the consumer waits for them, and with it the sources."""

@@ -8,6 +8,7 @@ from rpds import HashTrieMap
 
 from spotward.cli.status import VERDICTS_TOLD_MAX, done_last, under_way, waiting
 from spotward.model.cloud import Pool
+from spotward.model.incident import Cause, Incident, PodRecord, Signal
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.wish import WishState
 from spotward.model.world import World
@@ -27,6 +28,35 @@ def test_a_swap_is_told_with_how_far_it_is() -> None:
     _, head, line = under_way(world, LATER)
     assert head.split() == ["[dim]group", "why", "for", "to", "replace", "launched", "serving[/dim]"]
     assert line.split() == ["us-east-1/web", "interruption", "75", "s", "1", "0", "0"]
+
+
+def test_nodes_are_told_with_the_time_and_the_pods_that_are_left_the_most_urgent_first() -> None:
+    signal = Signal(cause=Cause.INTERRUPTION, id="interruption", time=NOON, deadline=NOON + 120)
+    pod = PodRecord(uid="u", namespace="default", name="web-1", since=NOON, grace_seconds=30.0)
+    going = Incident(
+        key="incident i-1",
+        instance_id="i-1",
+        region="us-east-1",
+        born=NOON,
+        signals=(signal,),
+        node="n-1",
+        begun_time=NOON,
+        pods=(pod,),
+    )
+    advised = Incident(
+        key="incident i-2",
+        instance_id="i-2",
+        region="us-east-1",
+        born=NOON,
+        signals=(Signal(cause=Cause.REBALANCE, id="rebalance", time=NOON),),
+    )
+    world = World().with_undertaking(advised).with_undertaking(going)
+    _, head, *lines = under_way(world, LATER)
+    assert head.split() == ["[dim]node", "why", "for", "time", "left", "pods", "left", "state[/dim]"]
+    assert [line.split() for line in lines] == [
+        ["n-1", "interruption", "75", "s", "45", "s", "1", "being", "emptied"],
+        ["i-2", "rebalance", "75", "s", "noted"],
+    ]
 
 
 def test_a_failed_wish_is_told_in_words_with_when_it_is_asked_again_and_only_once() -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from spotward.cli.paper import aligned
 from spotward.engine.ports import Store
 from spotward.engine.words import action_words
+from spotward.model.incident import Cause, Incident
 from spotward.model.undertaking import CloneState, Swap, Undertaking
 from spotward.model.units import counted, listed, moment, span
 from spotward.model.world import World
@@ -36,15 +37,57 @@ async def status(store: Store, console: Console, *, now: float) -> None:
 
 
 def under_way(world: World, now: float) -> Iterator[str]:
-    """Each swap that was begun and is not finished."""
-    if not world.undertakings:
+    """Each swap and each incident that was begun and is not finished."""
+    if not world.open_undertakings:
         yield "nothing is under way"
+        return
+    yield "[bold]under way[/bold]"
+    yield from _swaps(world, now)
+    yield from _incidents(world, now)
+
+
+def _swaps(world: World, now: float) -> Iterator[str]:
+    if not world.undertakings:
         return
     heading = ("group", "why", "for", "to replace", "launched", "serving")
     head, *lines = aligned([heading, *(_row(swap, now) for swap in world.undertakings.values())], right={2, 3, 4, 5})
-    yield "[bold]under way[/bold]"
     yield f"  [dim]{head}[/dim]"
     yield from (f"  {escape(line)}" for line in lines)
+
+
+def _incidents(world: World, now: float) -> Iterator[str]:
+    """The nodes that are being emptied, or are about to be, the soonest deadline first."""
+    if not world.incidents:
+        return
+    heading = ("node", "why", "for", "time left", "pods left", "state")
+    rows = [_incident_row(incident, now) for incident in world.incidents.all()]
+    head, *lines = aligned([heading, *rows], right={2, 3, 4})
+    yield f"  [dim]{head}[/dim]"
+    yield from (f"  {escape(line)}" for line in lines)
+
+
+def _incident_row(incident: Incident, now: float) -> Sequence[str]:
+    causes = listed([cause.value for cause in Cause if cause in incident.causes])
+    left = "" if incident.deadline is None else span(max(0.0, incident.deadline - now))
+    pods = str(sum(record.open for record in incident.pods)) if incident.begun_time is not None else ""
+    return (
+        incident.node or incident.instance_id,
+        causes,
+        span(max(0.0, now - incident.born)),
+        left,
+        pods,
+        _state(incident),
+    )
+
+
+def _state(incident: Incident) -> str:
+    if incident.off_time is not None:
+        return f"its machine is {incident.off_state}"
+    if incident.drained:
+        return "empty"
+    if incident.draining:
+        return "being emptied"
+    return "marked" if incident.marked else "noted"
 
 
 def _row(swap: Swap, now: float) -> Sequence[str]:

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from spotward.sim.checks import spread
 from spotward.sim.errors import ApiError
 from spotward.sim.groups import PROCESSES
+from spotward.sim.shocks import ScheduledMaintenance
 from tests.sim.scene import TARGETS, ZONES, Scene
 
 LEAST, MOST = 1, 8
@@ -142,6 +143,37 @@ class GroupLife(RuleBasedStateMachine):
         except ApiError as error:
             expect(error, "InstanceRefreshInProgress")
 
+    @rule(launching=st.booleans(), seconds=st.sampled_from([30, 120]), result=st.sampled_from(["CONTINUE", "ABANDON"]))
+    def a_hook_is_put(self, launching: bool, seconds: int, result: str) -> None:
+        transition = "LAUNCHING" if launching else "TERMINATING"
+        self.scene.hook(transition.lower(), transition, HeartbeatTimeout=seconds, DefaultResult=result)
+
+    @rule(name=st.sampled_from(["launching", "terminating"]))
+    def a_hook_is_deleted(self, name: str) -> None:
+        self._asg("DeleteLifecycleHook", LifecycleHookName=name)
+
+    @rule(
+        pick=PICK, name=st.sampled_from(["launching", "terminating"]), result=st.sampled_from(["CONTINUE", "ABANDON"])
+    )
+    def a_lifecycle_action_is_completed(self, pick: int, name: str, result: str) -> None:
+        one = self._member(pick)
+        if one is not None:
+            self._asg("CompleteLifecycleAction", LifecycleHookName=name, InstanceId=one, LifecycleActionResult=result)
+
+    @rule(pick=PICK)
+    def a_heartbeat_comes(self, pick: int) -> None:
+        one = self._member(pick)
+        if one is not None:
+            self._asg("RecordLifecycleActionHeartbeat", LifecycleHookName="terminating", InstanceId=one)
+
+    @rule(code=st.sampled_from(["instance-stop", "system-reboot"]), count=st.integers(1, 2), withdrawn=st.booleans())
+    def maintenance_is_scheduled(self, code: str, count: int, withdrawn: bool) -> None:
+        shock = ScheduledMaintenance(at_seconds=0, code=code, group="web", count=count, notice_seconds=60)
+        hit = self.scene.cloud.announce_maintenance(shock)
+        if withdrawn and hit:
+            self.scene.wait(30)
+            self.scene.cloud.withdraw_maintenance(instance=hit[0])
+
     # -- what always holds -------------------------------------------------------------------------------------------
 
     @invariant()
@@ -159,10 +191,22 @@ class GroupLife(RuleBasedStateMachine):
     @invariant()
     def nobody_is_launched_without_end(self) -> None:
         entry = self.scene.shown()
-        counted = [one for one in entry.get("Instances", ()) if one["LifecycleState"] in ("Pending", "InService")]
+        states = [one["LifecycleState"] for one in entry.get("Instances", ())]
+        counted = [state for state in states if state.startswith(("Pending", "InService"))]
         # Attachments may leave a surplus where nothing may be terminated; the group itself overshoots by one.
         if entry and "Terminate" not in {one["ProcessName"] for one in entry["SuspendedProcesses"]}:
             assert len(counted) <= MOST + 3
+
+    @invariant()
+    def what_is_missing_is_what_the_owner_asked_for_less_what_serves(self) -> None:
+        soon, next_time = self.scene.time + 0.01, self.scene.cloud.next_time()
+        if not self.scene.shown() or (next_time is not None and next_time <= soon):
+            return
+        serving = sum(self.scene.state(one) == "running" for one in self.scene.members())
+        missing = max(0, (self.scene.cloud.owners_capacity("web") or 0) - serving)
+        before = self.scene.cloud.usage().shortfall_instance_seconds["web"]
+        self.scene.wait(0.01)
+        assert round((self.scene.cloud.usage().shortfall_instance_seconds["web"] - before) / 0.01) == missing
 
     @invariant()
     def descriptions_are_never_stale(self) -> None:
@@ -187,6 +231,9 @@ class GroupLife(RuleBasedStateMachine):
         for kind in ({"spot_capacity": 100}, {"on_demand_capacity": 100}, {"rebalance": False}):
             self.scene.shock("m5.large/*", **kind)
         self._asg("ResumeProcesses")
+        for name in ("launching", "terminating"):
+            self._asg("DeleteLifecycleHook", LifecycleHookName=name)
+        self.scene.cloud.withdraw_maintenance()
         self.scene.wait(60)
         for one in self.scene.members(state="Standby"):
             self.scene.ec2("TerminateInstances", InstanceIds=[one])

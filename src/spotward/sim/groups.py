@@ -83,6 +83,8 @@ class Member:
     unhealthy: str | None = None
     """Why its group takes it for unhealthy, in the words of an activity's cause; None while it is healthy."""
     in_service_time: float | None = None
+    serving: float = 0.0
+    """Its weight while it is in service and runs, else 0: its part of the group's `serving`."""
     attached: bool = False
     let_go: bool = False
     """Its hooks, if there were any, are done with it: nothing holds its termination any more."""
@@ -139,6 +141,8 @@ class Group:
     """Why the desired capacity is what it is, for the causes of what follows from it."""
     borrowed: int = 0
     """What attachments have added to the desired capacity and decrements have not yet taken back."""
+    serving: float = 0.0
+    """The weights of the members that are in service and run, summed up."""
     replacements_due: int = 0
     """Unhealthy members that were terminated and are not yet replaced: their successors' cause says so."""
     next_launch_time: float = 0.0

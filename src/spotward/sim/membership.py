@@ -131,7 +131,7 @@ class Membership:
         member.state = LifecycleState.IN_SERVICE
         member.in_service_time = self._region.now
         self._end_activity(member)
-        self._moved(group)
+        self._moved(group, member)
 
     # -- Standby -----------------------------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Membership:
         activity = member.activity = self.note(group, member, "standby", words, cause)
         member.state = LifecycleState.PENDING
         self._serve_after(group, member, self._region.timings.attach_seconds)
-        self._moved(group)
+        self._moved(group, member)
         return activity
 
     # -- leaving -----------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Membership:
         if seconds:
             activity.status = "WaitingForELBConnectionDraining"
         self._region.after(seconds, lambda: self._drained(group, member))
-        self._moved(group)
+        self._moved(group, member)
         return activity
 
     def _drained(self, group: Group, member: Member) -> None:
@@ -205,7 +205,7 @@ class Membership:
         member.state = state
         seconds = max(self._region.timings.detach_seconds, self._drain_seconds(group, member))
         self._region.after(seconds, lambda: self._gone_aside(group, member))
-        self._moved(group)
+        self._moved(group, member)
         return activity
 
     def _gone_aside(self, group: Group, member: Member) -> None:
@@ -214,7 +214,7 @@ class Membership:
         elif member.state is LifecycleState.ENTERING_STANDBY:
             member.state = LifecycleState.STANDBY
             self._end_activity(member)
-            self._moved(group)
+            self._moved(group, member)
         elif member.state is LifecycleState.DETACHING:
             self._leave(group, member)
             if member.instance.state in ALIVE:
@@ -225,7 +225,7 @@ class Membership:
         if self._of.pop(member.id, None) is not None:
             group.members.pop(member.id)
             self._end_activity(member)
-            self._moved(group)
+            self._moved(group, member)
 
     def _drain_seconds(self, group: Group, member: Member) -> float:
         """Deregister from the group's load balancers; how long that takes."""
@@ -239,6 +239,7 @@ class Membership:
         if known is None:
             return
         group, member = known
+        self._weigh(group, member)
         self.recount(group)
         if instance.state == "running" and member.state is LifecycleState.PENDING:
             self._booted(group, member)
@@ -277,7 +278,7 @@ class Membership:
     def set_health(self, group: Group, member: Member, ailment: str | None) -> None:
         """Take the member for unhealthy, for that reason; None: for healthy again."""
         member.unhealthy = ailment
-        self._moved(group)
+        self._moved(group, member)
 
     def _ailment(self, group: Group, member: Member) -> str | None:
         if member.instance.state not in ("pending", "running"):
@@ -320,15 +321,23 @@ class Membership:
             finish(member.activity, self._region, problem=problem, failure=failure)
             member.activity = None
 
-    def _moved(self, group: Group) -> None:
+    def _moved(self, group: Group, member: Member) -> None:
+        self._weigh(group, member)
         self.recount(group)
         self._changed(group)
 
     def recount(self, group: Group) -> None:
         """The group's description and its shortfall follow from its members and sizes: call it after each change."""
         group.touch()
-        serving = sum(one.weight for one in group.in_service() if one.instance.state == "running")
-        self._meter.missing(group.name, max(0, int(group.desired - group.borrowed - serving)))
+        self._meter.missing(group.name, max(0, int(group.desired - group.borrowed - group.serving)))
+
+    @staticmethod
+    def _weigh(group: Group, member: Member) -> None:
+        """What the member serves with, kept in a sum: a large group is not counted anew for each of its members."""
+        serves = member.state is LifecycleState.IN_SERVICE and member.instance.state == "running"
+        weight = member.weight if serves else 0.0
+        group.serving += weight - member.serving
+        member.serving = weight
 
     def register_all(self, group: Group, arn: str) -> None:
         """A target group was attached to the group: its members become targets."""

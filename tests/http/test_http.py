@@ -126,6 +126,10 @@ async def test_a_port_where_nobody_listens_is_unreachable() -> None:
     assert (await failure(Client(HOST, port))).code == "Unreachable"
 
 
+async def test_a_name_that_cannot_be_one_is_unreachable() -> None:
+    assert (await failure(Client("a..b", 80))).code == "Unreachable"
+
+
 async def test_after_a_silence_the_next_answer_is_that_of_the_next_question() -> None:
     async def answer(request: Request) -> Answer:
         await asyncio.sleep(0.3 if request.path == "/slow" else 0)

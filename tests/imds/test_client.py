@@ -195,7 +195,7 @@ def test_an_address_may_stand_with_or_without_its_tail(url: str, found: tuple[st
 
 
 @pytest.mark.parametrize(
-    "url", ["169.254.169.254", "https://169.254.169.254", "http://", "http://x:port", "http://[::1"]
+    "url", ["169.254.169.254", "https://169.254.169.254", "http://", "http://x:port", "http://[::1", "http://x/a b"]
 )
 def test_an_address_that_is_none_is_told_with_one_that_is(url: str) -> None:
     with pytest.raises(ConfigError, match=r"give one like http://169\.254\.169\.254"):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from spotward.emulator.imds.script import parse_script
 from spotward.emulator.imds.service import MetadataService
 from spotward.events.imds import INTERRUPTION, MAINTENANCE, WATCHED
 from spotward.http.server import serving
+from spotward.http.values import Answer, Request, text_answer
 from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import (
     Event,
@@ -127,6 +129,21 @@ async def test_what_cannot_be_read_is_told_once_until_it_can_be_read_again() -> 
     async with drilling(steps) as drill:
         events = await heard(drill, watching(drill), [2.0] * 15)
         assert kinds(events) == [PayloadError, PayloadError]
+
+
+async def test_nonsense_that_differs_at_every_answer_is_told_once() -> None:
+    numbers = count()
+
+    async def nonsense(request: Request) -> Answer:
+        answer = await serves_two_documents(request)
+        return text_answer(200, f"<html>{next(numbers)}") if request.path.endswith("action") else answer
+
+    async with serving(nonsense, host="127.0.0.1", port=0) as port:
+        imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}", v1=True))
+        watch = Watch(imds, Hand(), ALWAYS, region_needed=False)
+        events = [event for _ in range(5) for event in await watch.poll()]
+        await imds.close()
+    assert kinds(events) == [PayloadError]
 
 
 async def test_a_document_that_hangs_keeps_nobody_from_hearing_the_others() -> None:

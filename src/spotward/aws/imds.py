@@ -44,6 +44,9 @@ HOP_HINT = (
     "if this runs in a container, let it use the host's network or set the instance's HttpPutResponseHopLimit to 2"
 )
 
+_PATH = re.compile(r"[!-~]*")
+"""What can stand in a request as it is."""
+
 _ADDRESS_TAIL = re.compile(r"/latest(/meta-data)?/?$")
 
 
@@ -64,7 +67,7 @@ def endpoint(url: str) -> Endpoint:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigError(f"the metadata endpoint {url!r} is wrong ({error}); give one like {LINK_LOCAL}") from None
-    if parts.scheme != "http" or not host:
+    if parts.scheme != "http" or not host or _PATH.fullmatch(parts.path) is None:
         raise ConfigError(f"the metadata endpoint {url!r} is not an http address; give one like {LINK_LOCAL}")
     return Endpoint(host=host, port=port or 80, prefix=_ADDRESS_TAIL.sub("", parts.path).rstrip("/"))
 

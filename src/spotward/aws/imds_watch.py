@@ -150,7 +150,7 @@ class Watch:
         pause = min(pause, self.policy.pause_seconds_max)
         again_at = asyncio.get_running_loop().time() + pause
         self._troubles[path] = _Trouble(code=code, words=words, pause_seconds=pause, again_at=again_at)
-        is_new = known is None or (known.code, known.words) != (code, words)
+        is_new = known is None or known.code != code  # words may quote what differs at every answer
         if is_new:
             log.warning("metadata %s cannot be had: %s; it is asked again and again", path, words)
         return is_new

@@ -62,7 +62,7 @@ class Client:
             raise Transient(f"{self.where} did not answer within {seconds_max:g} s", code="Timeout") from None
         except h11.RemoteProtocolError as error:
             raise Transient(f"{self.where} does not speak HTTP: {error}", code="NotHttp") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no resolver can be asked for
             raise Transient(f"{self.where} cannot be reached: {error}", code="Unreachable") from error
 
     async def close(self) -> None:

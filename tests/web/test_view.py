@@ -11,6 +11,8 @@ from spotward.model.action import (
 )
 from spotward.model.cloud import LaunchSource, Lifecycle
 from spotward.model.event import Done, Event, Failed, FleetAnswered, LaunchedInstance, RegionObserved, Tick
+from spotward.model.node_action import CordonNode, EvictPods
+from spotward.model.node_event import NodeMarked, PodsAnswered
 from spotward.model.page import Page, Refusal
 from spotward.model.world import World
 from spotward.web.view import DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, REFUSALS_ABOUT
@@ -28,6 +30,8 @@ LAUNCH = LaunchFleet(
     launch=LaunchSource(template_id="lt-1", template_version="1"),
     pools=(),
 )
+CORDON = CordonNode(instance_id="i-1", key="cordon n-1", node="n-1", uid="u-1")
+EVICT = EvictPods(instance_id="i-1", key="evict from n-1", node="n-1", pods=())
 LAUNCHED = LaunchedInstance(id="i-9", instance_type="m5.large", az="eu-west-1a", lifecycle=Lifecycle.SPOT)
 
 
@@ -71,6 +75,8 @@ def test_events_are_counted_by_kind_and_pages_by_number() -> None:
         (RETIRE, failed(RETIRE, outcome_unknown=True), {("retire-member", "unknown"): 1}),
         (LAUNCH, fleet(LAUNCHED), {("launch-fleet", "done"): 1}),
         (LAUNCH, fleet(), {("launch-fleet", "nothing"): 1}),
+        (CORDON, NodeMarked(time=NOON, key=CORDON.key, instance_id="i-1", node="n-1"), {("cordon-node", "done"): 1}),
+        (EVICT, PodsAnswered(time=NOON, key=EVICT.key, instance_id="i-1", node="n-1"), {("evict-pods", "done"): 1}),
         (ObserveRegion(region=REGION), failed(ObserveRegion(region=REGION)), {}),
         (ObserveRegion(region=REGION), RegionObserved(time=NOON, key="observe", as_of=NOON, region=REGION), {}),
     ],
@@ -123,4 +129,5 @@ def test_a_look_stays_as_it_was_while_the_view_goes_on() -> None:
 def test_every_kind_of_event_and_deed_is_known_by_name() -> None:
     assert {"tick", "region.observed", "instance.interruption", "failed"} <= set(EVENT_KINDS)
     assert {"launch-fleet", "retire-member", "untag-group"} <= set(DEED_KINDS)
-    assert "observe-region" not in DEED_KINDS
+    assert {"cordon-node", "evict-pods"} <= set(DEED_KINDS)
+    assert not {"observe-region", "watch-pods"} & set(DEED_KINDS)

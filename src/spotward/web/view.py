@@ -7,28 +7,28 @@ takes, disturbs nobody and sees nothing move.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import UnionType
-from typing import get_args
+from typing import Any, get_args
 
 from spotward.engine.core import Step
 from spotward.engine.live import Live
 from spotward.engine.ports import Clock
 from spotward.groups.policy import GroupsPolicy
-from spotward.model.action import Action, Deed
+from spotward.model.action import Action
 from spotward.model.event import Done, Event, Failed, FleetAnswered
+from spotward.model.node_event import NodeMarked, PodsAnswered
 from spotward.model.page import Refusal
 from spotward.model.world import World
 
 
-def _kinds(union: UnionType) -> tuple[str, ...]:
-    return tuple(sorted(str(f.default) for member in get_args(union) for f in fields(member) if f.name == "kind"))
+def _kinds(members: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted(str(f.default) for member in members for f in fields(member) if f.name == "kind"))
 
 
-EVENT_KINDS = _kinds(Event)
-DEED_KINDS = _kinds(Deed)
-ACTION_KINDS = _kinds(Action)
+EVENT_KINDS = _kinds(get_args(Event))
+DEED_KINDS = _kinds(action for action in get_args(Action) if action.mutates)
+ACTION_KINDS = _kinds(get_args(Action))
 
 DEED_OUTCOMES = ("done", "failed", "nothing", "unknown")
 """`nothing`: a fleet was answered and gave no instance. `unknown`: no answer came, so it may have been done."""
@@ -173,14 +173,14 @@ def _deed_answered(before: World, event: Event) -> tuple[str, str] | None:
     outcome = _outcome(event)
     if outcome is None:
         return None
-    wish = before.wishes.get(event.key) if isinstance(event, Done | Failed | FleetAnswered) else None
+    wish = before.wishes.get(getattr(event, "key", ""))
     action = wish.action if wish is not None else None
     return (action.kind, outcome) if action is not None and action.mutates else None
 
 
 def _outcome(event: Event) -> str | None:
     match event:
-        case Done():
+        case Done() | NodeMarked() | PodsAnswered():
             return "done"
         case FleetAnswered():
             return "done" if event.instances else "nothing"

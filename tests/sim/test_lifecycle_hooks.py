@@ -497,6 +497,19 @@ def test_a_hook_with_a_target_sends_a_test_and_then_every_action_straight_to_it(
     assert action.message.keys() - event["detail"].keys() == {"AccountId", "RequestId", "Service", "Time"}
 
 
+def test_a_hook_that_comes_with_its_group_sends_its_test_too_and_a_wrong_one_makes_no_group() -> None:
+    scene = Scene()
+    hook = {"LifecycleHookName": "drain", "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}
+    with pytest.raises(ApiError, match="Unable to publish test message"):
+        scene.group(desired=0, LifecycleHookSpecificationList=[{**hook, "NotificationTargetARN": QUEUE}])
+    assert scene.shown() == {}
+    template = {"LaunchTemplateId": scene.template("again"), "Version": "$Latest"}
+    full = {**hook, "NotificationTargetARN": QUEUE, "RoleARN": ROLE}
+    scene.group(desired=0, LaunchTemplate=template, LifecycleHookSpecificationList=[full])
+    (test,) = scene.cloud.take_notifications()
+    assert test.message["Event"] == "autoscaling:TEST_NOTIFICATION"
+
+
 def test_an_empty_target_takes_the_target_away() -> None:
     scene = Scene()
     scene.group(desired=0)

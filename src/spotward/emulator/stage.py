@@ -35,6 +35,7 @@ _EVENTS = {
         "EC2 Instance-launch Lifecycle Action",
         "EC2 Instance-terminate Lifecycle Action",
     ),
+    "aws.health": ("AWS Health Event",),
 }
 """Source -> what Spotward wants to hear from it."""
 

@@ -94,11 +94,10 @@ async def test_first_all_that_there_is_then_each_change_and_the_end(stage: Stage
 
 
 @on_stage
-async def test_a_list_of_many_pages_is_one_list(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_of_many_pages_is_one_list(stage: Stage) -> None:
     here = await stage.node()
     made = {(await stage.pod(here)).name for _ in range(5)}
-    monkeypatch.setattr("spotward.kube.watch.LIST_PAGE", 2)
-    async with hearing(Watch(kube=stage.kube, wanted=pods_of(stage, here))) as ear:
+    async with hearing(Watch(kube=stage.kube, wanted=pods_of(stage, here), page=2)) as ear:
         listed = await ear.until(lambda news: isinstance(news, Listed))
         assert isinstance(listed, Listed)
         assert {item.name for item in listed.items} == made

@@ -112,6 +112,8 @@ class Watch(Generic[T]):
     kube: Kube
     wanted: Wanted[T]
     dice: random.Random = field(default_factory=random.Random)
+    page: int = LIST_PAGE
+    """Objects per page of a list."""
     unreadable: int = 0
     """Objects that could not be read, and were left out."""
     _version: str | None = None
@@ -172,7 +174,7 @@ class Watch(Generic[T]):
 
     async def _list(self) -> tuple[T, ...]:
         items: list[T] = []
-        query = {**self.wanted.query, "limit": str(LIST_PAGE)}
+        query = {**self.wanted.query, "limit": str(self.page)}
         while True:
             page = await self.kube.json(
                 "list",

@@ -36,7 +36,11 @@ STEPS_MAX = 8_000
 
 
 class Stage:
-    """A play in one cluster. `alone`: the room of groups does not decide; what it would do is put into the World."""
+    """A play in one cluster.
+
+    lag: so long after its answers the cluster shows what it did, in seconds. alone: the room of groups does not decide;
+    what it would do is put into the World.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Stage:
         alone: bool = False,
         seed: int | None = None,
         lost: float = 0.0,
+        lag: float = 0.0,
         after_step: "Callable[[Stage], None] | None" = None,
     ) -> None:
         self.cluster = cluster
@@ -58,7 +63,7 @@ class Stage:
         self.steps: list[tuple[Event, Step]] = []
         self.ended: list[Incident] = []
         self._dice = Random(seed) if seed is not None else None
-        self._lost = lost
+        self._lost, self._lag = lost, lag
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
         self._life = 0
@@ -200,15 +205,15 @@ class Stage:
         nodes = tuple(n for name, n in c.nodes.items() if before.nodes.get(name) != n)
         gone = tuple(name for name in before.nodes if name not in c.nodes)
         if nodes or gone:
-            self.step(NodesSeen(time=self.time, cluster=CLUSTER, nodes=nodes, gone=gone))
+            self._see(NodesSeen(time=self.time, cluster=CLUSTER, nodes=nodes, gone=gone))
         self._show_pods(before)
         budgets = tuple(b for name, b in c.budgets.items() if before.budgets.get(name) != b)
         if budgets:
-            self.step(BudgetsSeen(time=self.time, budgets=budgets))
+            self._see(BudgetsSeen(time=self.time, budgets=budgets))
         attached = tuple(a for name, a in c.attachments.items() if before.attachments.get(name) != a)
         detached = tuple(a for name, a in before.attachments.items() if name not in c.attachments)
         if attached or detached:
-            self.step(AttachmentsSeen(time=self.time, attachments=attached, gone=detached))
+            self._see(AttachmentsSeen(time=self.time, attachments=attached, gone=detached))
 
     def _show_pods(self, before: ToyCluster) -> None:
         for name, instance_id in list(self.cluster.watched.items()):
@@ -217,7 +222,15 @@ class Stage:
             changed = tuple(p for uid, p in here.items() if there.get(uid) != p)
             gone = tuple(uid for uid in there if uid not in here)
             if changed or gone:
-                self.step(PodsSeen(time=self.time, instance_id=instance_id, node=name, pods=changed, gone=gone))
+                self._see(PodsSeen(time=self.time, instance_id=instance_id, node=name, pods=changed, gone=gone))
+
+    def _see(self, event: Event) -> None:
+        """A watch tells it, now or a little later."""
+        if self._lag:
+            life = self._life
+            self.at(self.time + self._lag, lambda: self._deliver(life, event))
+        else:
+            self.step(event)
 
     # ---- one step --------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from spotward.model.node_action import (
     UncordonNode,
     UnwatchPods,
 )
+from spotward.model.node_event import PodAnswer, PodResult
 from spotward.nodes.policy import NodesPolicy, Response, Sparing
 from tests.nodes.stage import Stage
 from tests.nodes.toy_cluster import CLUSTER, ToyCluster, a_budget, a_cluster, a_node, a_pod
@@ -104,6 +105,33 @@ def test_a_cluster_that_forbids_our_taint_is_no_reason_not_to_drain() -> None:
     stage = Stage(a_cluster(a_pod("web-1"), taints_forbidden=True)).notice("i-1", 10.0).play(until=60.0)
     assert stage.incident().drained
     assert stage.incident().marks.taints == ()
+
+
+def test_what_the_cluster_shows_late_is_not_asked_for_again() -> None:
+    slow = a_pod("slow-1", grace_seconds=600.0)
+    stuck = a_pod("stuck-1", finalizers=("example.com/hold",))
+    pods = (a_pod("web-1"), a_pod("dns-1", priority=2_000_000_000), slow, stuck)
+    cluster = a_cluster(*pods, stop_seconds=lambda pod: 1e9 if pod.name == "slow-1" else 2.0)
+    policy = replace(POLICY, termination_seconds=3600.0)
+    stage = Stage(cluster, policy=policy, lag=0.7).hook("i-1", 10.0).notice("i-1", 60.0).play(until=500.0)
+    assert sorted((verb, order.name) for _, verb, order in cluster.orders) == [
+        ("delete", "slow-1"),
+        ("evict", "dns-1"),
+        ("evict", "slow-1"),
+        ("evict", "stuck-1"),
+        ("evict", "web-1"),
+    ]
+    assert len(stage.of(CordonNode)) == 1
+    assert len(stage.of(MarkOutOfService)) == 1
+    assert len(stage.of(DeleteNode)) == 1
+
+
+def test_a_pod_that_the_server_does_not_know_is_gone_whatever_is_seen_of_it() -> None:
+    cluster = a_cluster(a_pod("web-1"))
+    cluster.refuses = lambda order: PodAnswer(uid=order.uid, result=PodResult.GONE)
+    stage = Stage(cluster).notice("i-1", 10.0).play(until=60.0)
+    assert len(cluster.orders) == 1
+    assert stage.incident().drained
 
 
 # ---- who goes when -------------------------------------------------------------------------------------------------

@@ -194,7 +194,14 @@ def played(
     cluster = a_cluster(*some, nodes=NODES, budgets=tuple(those))
     theirs = Taint(key="theirs", effect="NoSchedule")
     cluster.nodes["n-2"] = replace(cluster.nodes["n-2"], taints=(theirs,), labels={"theirs": "yes"})
-    stage = Stage(cluster, policy=POLICY, seed=seed, lost=0.1 if seed is not None else 0.0, after_step=watch.look)
+    stage = Stage(
+        cluster,
+        policy=POLICY,
+        seed=seed,
+        lost=0.1 if seed is not None else 0.0,
+        lag=(0.0, 0.15, 0.7)[(seed or 0) % 3],
+        after_step=watch.look,
+    )
     for told in history:
         if kills or told.what != "kill":
             hear(stage, told)

@@ -190,6 +190,8 @@ class Incident:
     """stopped or terminated"""
     out_of_service: bool = False
     """We asked for the out-of-service taint, and so take it off again if the machine comes back."""
+    clear_time: float = 0.0
+    """Not before then is more cleared up: the cluster may not show yet what was done last."""
     look_time: float = 0.0
     """Not before then need EC2 be asked again whether the machine still runs."""
     told: tuple[str, ...] = ()

@@ -171,6 +171,8 @@ def clear_up(steps: Steps, scene: Scene) -> Steps:
     node = scene.node(incident)
     if incident.off_time is None or node is None:
         return steps
+    if scene.now < incident.clear_time:
+        return steps.waking(incident.clear_time)
     return _node_deleted(_out_of_service(steps, scene, node), scene, node, incident.off_time)
 
 

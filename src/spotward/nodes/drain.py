@@ -71,13 +71,17 @@ def _seen(
 ) -> PodRecord:
     if pod is None:
         return _came_to(record, Fate.GONE, scene) if record.open else record
+    if record.fate is Fate.GONE:
+        return record  # the API server said so; what is seen of it is older, and no uid comes twice
     left = why_left(pod, taint, scene.policy)
     if left is not None and not pod.leaving:
         return replace(_came_to(record, Fate.LEFT, scene), reason=left)
     if incident.off_time is not None:
         return _came_to(record, Fate.KILLED, scene) if record.open else record
+    if record.fate is Fate.LEAVING and (pod.leaving or scene.now < record.retry_time):
+        return record  # that it stops may be known sooner than it is seen
     if pod.leaving:
-        return _came_to(record, Fate.LEAVING, scene)
+        return replace(_came_to(record, Fate.LEAVING, scene), retry_time=0.0)
     if record.fate is Fate.ASKED and busy:
         return record
     if record.fate in (Fate.WAITING, Fate.BLOCKED):

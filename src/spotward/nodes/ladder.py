@@ -49,6 +49,8 @@ class Move:
 
 def move(record: PodRecord, pod: Pod, incident: Incident, scene: Scene, *, its_turn: bool) -> Move:
     """The move for one pod that is not to be left alone."""
+    if record.fate is Fate.LEAVING and scene.now < record.retry_time:
+        return Move(until=record.retry_time, reason=record.reason)
     if pod.leaving:
         return _leaving(pod, incident, scene)
     spared = why_spared(pod, incident, scene.policy)

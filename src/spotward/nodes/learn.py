@@ -20,6 +20,9 @@ FAILED_RETRY_FIRST_SECONDS = 1.0
 
 FAILED_RETRY_SECONDS_MAX = 8.0
 
+SHOWN_SECONDS = 10.0
+"""For so long after a deed the cluster may not show what it did: answers and watches are two ways."""
+
 RETURNING = frozenset({Cause.INTERRUPTION, Cause.SHUTDOWN, Cause.MAINTENANCE, Cause.TERMINATION})
 """Causes that are over when a machine that was off is on again."""
 
@@ -65,6 +68,8 @@ def _done(incident: Incident, event: Done) -> Incident:
     deeds: dict[str, Callable[[Incident], Incident]] = {
         key_of(incident, Errand.UNCORDON): lambda i: replace(i, marks=Marks(), marked="", marked_time=None),
         key_of(incident, Errand.IN_SERVICE): lambda i: replace(i, out_of_service=False),
+        key_of(incident, Errand.OUT_OF_SERVICE): lambda i: replace(i, clear_time=event.time + SHOWN_SECONDS),
+        key_of(incident, Errand.DELETE_NODE): lambda i: replace(i, clear_time=event.time + SHOWN_SECONDS),
         key_of(incident, Errand.TELL_BEGIN): lambda i: replace(i, told=(*i.told, Errand.TELL_BEGIN.value)),
         key_of(incident, Errand.TELL_END): lambda i: replace(i, told=(*i.told, Errand.TELL_END.value)),
         key_of(incident, Errand.NOTIFY_BEGIN): lambda i: replace(i, told=(*i.told, Errand.NOTIFY_BEGIN.value)),
@@ -154,7 +159,7 @@ def _after_answer(
     match answer.result:
         case PodResult.ACCEPTED:
             past = record.past_budget or event.key == key_of(incident, Errand.DELETE)
-            return _at(record, Fate.LEAVING, now, "", past_budget=past)
+            return _at(record, Fate.LEAVING, now, "", past_budget=past, retry_time=now + SHOWN_SECONDS)
         case PodResult.GONE:
             return _at(record, Fate.GONE, now, record.reason)
         case PodResult.BLOCKED | PodResult.TWO_BUDGETS | PodResult.REFUSED:

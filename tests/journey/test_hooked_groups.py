@@ -146,7 +146,7 @@ def test_slow_software_has_its_time_with_every_member_and_the_swap_does_not_wait
     group = scenery.group("slow", size=2, size_max=2, tags=SURGE)
     hook(scenery, group, HeartbeatTimeout=900)
     old = set(scenery.on_demand(group))
-    with software(scenery, group, seconds=240) as theirs:
+    with software(scenery, group, seconds=150) as theirs:
         ran = spotward_here("run", "--once", "--log", "text")
         assert ran.calls[RETIRE] == 2
         standing = {m.id: m.standing for m in scenery.members(group)}
@@ -181,7 +181,7 @@ def test_at_an_interruption_the_software_hears_before_the_machine_is_gone_and_th
     scenery.until(lambda: all_spot(scenery, group, 2))
     hook(scenery, group, HeartbeatTimeout=900)
     doomed = scenery.spot(group)[0]
-    with software(scenery, group, seconds=400) as theirs:
+    with software(scenery, group, seconds=200) as theirs:
         warned = scenery.seconds()
         scenery.site.interrupt([doomed])
         event = tmp_path / "event.json"

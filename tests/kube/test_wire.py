@@ -166,6 +166,31 @@ def test_too_many_requests_hold_everything_back_but_what_is_urgent() -> None:
     asyncio.run(play())
 
 
+def test_what_is_urgent_does_not_queue_behind_a_storm() -> None:
+    held = asyncio.Event()
+
+    async def script(visit: Visit) -> None:
+        while True:
+            _, target, *_ = await visit.request()
+            if "pods" in target:
+                await held.wait()
+            await visit.say(200, FINE)
+
+    async def play() -> None:
+        async with served(script) as server:
+            cluster = Cluster(server=f"http://127.0.0.1:{server.port}", origin="the test")
+            kube = Kube(cluster, clock=SystemClock(), requests_at_once_max=2)
+            storm = [asyncio.create_task(kube.answer("list", PODS)) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            async with asyncio.timeout(5):
+                assert await kube.json("get", NODES, name="n-1", urgent=True) == FINE
+            assert server.visits == 3, "two of the storm, and the urgent one"
+            held.set()
+            assert {answer.status for answer in await asyncio.gather(*storm)} == {200}
+
+    asyncio.run(play())
+
+
 def test_no_server_can_make_us_wait_longer_than_our_own_limit() -> None:
     kube = Kube(Cluster(server="http://127.0.0.1:1", origin="the test"), clock=SystemClock())
     kube.pause(3600.0)

@@ -5,8 +5,8 @@ is for those who want the thing itself: everything but success is an OutsideErro
 
 When the server says that we ask too much (429 of its own fairness, not of a budget), every request of this process
 waits for as long as it was told: the server knows how busy it is, and a client whose one half backs off while the other
-goes on has not backed off. A lease's renewal does not wait (`urgent`): who waits there loses the lead and stops
-everything.
+goes on has not backed off. A lease's renewal does not wait, nor queue behind a storm's evictions (`urgent`): who
+waits there loses the lead and stops everything.
 """
 
 import asyncio
@@ -93,9 +93,9 @@ class Kube:
         if not urgent:
             await self._pause()
         self._count(call_name(verb, resource, subresource))
-        answer = await self._send(verb, target, body, timeout_seconds)
+        answer = await self._send(verb, target, body, timeout_seconds, urgent=urgent)
         if answer.status == 401 and self._credentials.forget():
-            answer = await self._send(verb, target, body, timeout_seconds)
+            answer = await self._send(verb, target, body, timeout_seconds, urgent=urgent)
         if answer.status == 429 and not budget_caused(answer):
             self.slowed[call_name(verb, resource, subresource)] += 1
             self.pause(retry_after_seconds(answer) or PAUSE_SECONDS_DEFAULT)
@@ -174,11 +174,13 @@ class Kube:
         while (left := self._paused_until - time.perf_counter()) > 0:  # noqa: ASYNC110 - it may grow while we wait
             await asyncio.sleep(left)
 
-    async def _send(self, verb: str, target: str, body: Json | None, timeout_seconds: float) -> Answer:
+    async def _send(
+        self, verb: str, target: str, body: Json | None, timeout_seconds: float, *, urgent: bool = False
+    ) -> Answer:
         content = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = await self._headers(None if body is None else verb)
         request = Request(method=METHODS[verb], target=target, headers=headers, body=content)
-        return await self._wire.ask(request, timeout_seconds)
+        return await self._wire.ask(request, timeout_seconds, urgent=urgent)
 
     async def _headers(self, verb: str | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}

@@ -166,12 +166,12 @@ class Wire:
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(requests_at_once_max)
 
-    async def ask(self, request: Request, timeout_seconds: float) -> Answer:
-        """One request and its whole answer, whatever its status.
+    async def ask(self, request: Request, timeout_seconds: float, *, urgent: bool = False) -> Answer:
+        """One request and its whole answer, whatever its status. An urgent one does not queue behind the others.
 
         Raises Transient (unreachable, dropped, too slow) or Permanent (the certificate is not trusted).
         """
-        async with self._room:
+        async with contextlib.nullcontext() if urgent else self._room:
             try:
                 async with asyncio.timeout(timeout_seconds):
                     return await self._ask(request)

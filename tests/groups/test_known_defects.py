@@ -225,6 +225,7 @@ def test_an_instance_that_ec2_no_longer_knows_is_said_to_be_gone_and_nothing_bre
     """B22: a look-up that found nothing ended the program."""
     stage = Stage(a_cloud(lifecycle=SPOT))
     gone = InstanceFound(time=2.0, key="find i-404", region=REGION, instance_id="i-404", instance=None)
+    stage.hear(InterruptionNoticed(time=1.0, region=REGION, instance_id="i-404", deadline=121.0))
     stage.hear(gone)
     stage.play(until=120.0)
     pages = [step.page for _, step in stage.steps if step.page]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rpds import HashTrieMap
 
@@ -9,9 +11,9 @@ from spotward.groups.policy import GroupsPolicy
 from spotward.groups.survey import surveys
 from spotward.model.action import FindInstance, ObserveGroup
 from spotward.model.decision import NOTHING, Decision
-from spotward.model.event import Event, InstanceLaunched, InterruptionNoticed
+from spotward.model.event import Event, InstanceFound, InstanceLaunched, InterruptionNoticed
 from spotward.model.world import World
-from tests.engine.made import NOON, REGION, WEB, a_group
+from tests.engine.made import NOON, REGION, WEB, a_group, an_instance
 
 OPTED_IN = {"spotward:enabled": "true"}
 
@@ -29,12 +31,27 @@ def test_a_launch_in_a_group_that_did_not_opt_in_is_no_news() -> None:
     assert after(launched()) is NOTHING
 
 
-def test_a_notice_about_a_group_that_did_not_opt_in_is_answered_in_words() -> None:
-    notice = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
+FOUND = InstanceFound(time=NOON, key="find i-1", region=REGION, instance_id="i-1", instance=an_instance("i-1"))
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (replace(FOUND, instance=None), "EC2 does not know it (any more): nothing to do"),
+        (replace(FOUND, instance=an_instance("i-1", group=None)), "is in no Auto Scaling group: nothing to do"),
+        (replace(FOUND, instance=an_instance("i-1", group="web")), f"its group {WEB} is not opted in: nothing to do"),
+    ],
+)
+def test_of_a_stranger_something_is_said_where_a_notice_made_us_look_and_nothing_where_it_only_started(
+    found: InstanceFound, words: str
+) -> None:
     group = a_group("i-1")
-    world = World(groups=HashTrieMap({group.id: group}), group_of=HashTrieMap({"i-1": group.id}))
-    (verdict,) = surveys(GroupsPolicy())(world, notice).verdicts
-    assert (verdict.subject, verdict.text) == ("i-1", f"its group {WEB} is not opted in: nothing to do")
+    world = World(groups=HashTrieMap({group.id: group}))
+    survey = surveys(GroupsPolicy())
+    assert survey(world, found) is NOTHING
+    notice = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
+    (verdict,) = survey(world.after(notice), found).verdicts
+    assert (verdict.subject, verdict.text) == ("i-1", words)
 
 
 @pytest.mark.parametrize(

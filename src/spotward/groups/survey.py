@@ -57,8 +57,7 @@ def _after_news(
         return Decision(wishes=(Wish(action=question, reason="whose is it?"),))
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
-        # What others launch is no news for us; a notice is, for somebody may ask why nothing was done about it.
-        return NOTHING if isinstance(event, InstanceLaunched) else _none_of_ours(event.instance_id, subject)
+        return _none_of_ours(world, event.instance_id, subject)
     if known is not None and _is_known(world, known, event):
         return NOTHING
     if any(event.instance_id == clone.id for swap in world.undertakings_of(subject) for clone in swap.clones):
@@ -83,13 +82,13 @@ def _is_known(
 def _after_finding(world: World, event: InstanceFound, policy: GroupsPolicy) -> Decision:
     instance = event.instance
     if instance is None:
-        return _said(event.instance_id, "EC2 does not know it (any more): nothing to do")
+        return _said(world, event.instance_id, "EC2 does not know it (any more): nothing to do")
     if instance.group is None:
-        return _said(instance.id, "is in no Auto Scaling group: nothing to do")
+        return _said(world, instance.id, "is in no Auto Scaling group: nothing to do")
     subject = f"{event.region}/{instance.group}"
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
-        return _none_of_ours(instance.id, subject)
+        return _none_of_ours(world, instance.id, subject)
     return _look(subject, f"{instance.id} is its member")
 
 
@@ -124,10 +123,16 @@ def _look(subject: GroupId, reason: str) -> Decision:
     return Decision(wishes=(Wish(action=ObserveGroup(region=region, group=name), reason=reason),))
 
 
-def _none_of_ours(instance_id: str, subject: GroupId) -> Decision:
-    return _said(instance_id, f"its group {subject} is not opted in: nothing to do")
+def _none_of_ours(world: World, instance_id: str, subject: GroupId) -> Decision:
+    return _said(world, instance_id, f"its group {subject} is not opted in: nothing to do")
 
 
-def _said(instance_id: str, text: str) -> Decision:
-    """Said once, however often the news comes."""
+def _said(world: World, instance_id: str, text: str) -> Decision:
+    """Said once, however often the news comes.
+
+    What strangers start and stop is not said at all: in an account there is much of it. A notice is, for somebody may
+    ask why nothing was done about it.
+    """
+    if instance_id not in world.dooms:
+        return NOTHING
     return Decision(verdicts=(Verdict(subject=instance_id, text=text),))

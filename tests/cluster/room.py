@@ -12,7 +12,7 @@ from spotward.engine.clock import SystemClock, uptime_seconds
 from spotward.engine.ports import Clock
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
-from spotward.kube.records import RECORDS
+from spotward.kube.records import RECORDS, Budget
 from spotward.kube.resources import Resource
 from spotward.kube.store import KubeStore
 from tests.cluster.control_plane import ADMIN, SPOTWARD, ControlPlane
@@ -63,8 +63,11 @@ def open_store(
     stopwatch: Callable[[], float] = uptime_seconds,
     user: str = SPOTWARD,
     namespace: str = NAMESPACE,
+    budget: Budget | None = None,
 ) -> KubeStore:
     """A process's own store. Two of one name are two processes' view of one journal."""
     kube = as_user(control_plane, user)
     writer = f"writer-{next(_writers)}"
-    return KubeStore(kube, namespace=namespace, name=name, writer=writer, clock=clock, stopwatch=stopwatch)
+    return KubeStore(
+        kube, namespace=namespace, name=name, writer=writer, clock=clock, stopwatch=stopwatch, budget=budget
+    )

@@ -33,6 +33,9 @@ CALL_SHARE = 0.2
 
 CALL_SECONDS_MIN, CALL_SECONDS_MAX = 0.5, 5.0
 
+SUBJECT, RENEWED_FROM = "spotward.io/subject", "spotward.io/renewed-from"
+"""Annotations: what the lease is on; the version that was renewed."""
+
 STORE_UNAVAILABLE = "StoreUnavailable"
 
 Stopwatch = Callable[[], float]
@@ -163,7 +166,7 @@ class JournalLeases:
             "metadata": {
                 "name": self._name(subject),
                 "labels": {JOURNAL_LABEL: self._journal},
-                "annotations": {"spotward.io/subject": subject},
+                "annotations": {SUBJECT: subject},
             },
             "spec": self._spec(owner, ttl_seconds, None),
         }
@@ -183,7 +186,9 @@ class JournalLeases:
 
     async def _renewed(self, subject: str, version: str, ttl_seconds: float) -> Answer:
         spec = {"renewTime": self._now(), "leaseDurationSeconds": max(1, ceil(ttl_seconds))}
-        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        # A clock that stands still must not make this a change of nothing, which the server does not count as one.
+        noted = {RENEWED_FROM: version}
+        body = {"metadata": {"resourceVersion": version, "annotations": noted}, "spec": spec}
         return await self._answer("patch", body, subject, ttl_seconds, expected=(404,))
 
     async def _find(self, subject: str, ttl_seconds: float) -> Json | None:

@@ -6,7 +6,9 @@ and from the commits after it, or grows with the commits that this process write
 
 import sqlite3
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from spotward.engine.journal_batch import Batch
 from spotward.engine.journal_file import APPLICATION_ID, MIGRATIONS
@@ -19,10 +21,8 @@ from spotward.model.world import World
 RETENTION = Retention(pages_max=20_000)
 """Pages are kept in memory and, compressed, in etcd: 20,000 of them take about 20 MB there and 2 MB here."""
 
-IMAGE_BYTES_MAX = 8 * 2**20
-"""An image is not greater than this, compressed. First the recording for replay is given up, then the oldest pages."""
-
-PAGES_KEPT = (20_000, 10_000, 5_000, 2_500, 1_000, 100, 0)
+PAGES_KEPT = (10_000, 5_000, 2_500, 1_000, 100, 0)
+"""So many are left, and then fewer, while an image is too great."""
 
 
 class Mirror:
@@ -101,22 +101,26 @@ class Mirror:
         self.rows.snapshot(packed_world(world), time=world.time, next_page=next_page)
         self._forget(RETENTION)
 
-    def image(self) -> bytes:
-        """Everything, compressed, and within the budget."""
+    def image(self, bytes_max: int) -> bytes:
+        """Everything, compressed, and no greater than that, as far as it may be forgotten."""
         image = self._image()
-        if len(image) > IMAGE_BYTES_MAX:
-            self._forget(replace(RETENTION, snapshots_kept=1))
-            image = self._image()
-        if len(image) > IMAGE_BYTES_MAX:
-            self.connection.execute("DELETE FROM inputs")
-            self.connection.execute("DELETE FROM snapshots")
-            image = self._image()
-        for number in PAGES_KEPT:
-            if len(image) <= IMAGE_BYTES_MAX:
+        for forget in self._ways_to_forget():
+            if len(image) <= bytes_max:
                 break
-            self._forget(replace(RETENTION, pages_max=number))
+            forget()
             image = self._image()
         return image
+
+    def _ways_to_forget(self) -> Iterator[Callable[[], None]]:
+        """The one that is missed least comes first. What Spotward needs to go on is never forgotten."""
+        yield partial(self._forget, replace(RETENTION, snapshots_kept=1))
+        yield self._forget_recording
+        for number in PAGES_KEPT:
+            yield partial(self._forget, replace(RETENTION, pages_max=number))
+
+    def _forget_recording(self) -> None:
+        for table in ("inputs", "snapshots"):
+            self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - both names stand here
 
     def _image(self) -> bytes:
         self.connection.execute("VACUUM")  # deleted rows stay in free pages, and would be sent along

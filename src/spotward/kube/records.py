@@ -44,6 +44,25 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """How much of etcd a journal may take. Bytes are compressed ones; base64 makes four of three."""
+
+    image_bytes_max: int = 8 * 2**20
+    """An image is not greater: first the recording for replay is given up, then the oldest pages."""
+
+    tail_commits_max: int = 2_000
+    """After so many commits a new image is made, so that a load reads no more than these."""
+
+    tail_bytes_max: int = 16 * 2**20
+    """And after so many bytes."""
+
+    @property
+    def tail_bytes_limit(self) -> int:
+        """Where no image can be made, nothing is written beyond this: the cluster needs its etcd for other things."""
+        return 2 * self.tail_bytes_max
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
     """Where the newest image is."""
 
@@ -140,7 +159,9 @@ def record(
     labels = {JOURNAL_LABEL: journal, ROLE_LABEL: role, SEGMENT_LABEL: str(sequence // SEGMENT)}
     if image is not None:
         labels[IMAGE_LABEL] = image
-    spec = {"role": role, "sequence": sequence, **(said or {}), "payload": base64.b64encode(payload).decode()}
+    spec = {"role": role, "sequence": sequence, **(said or {})}
+    if payload:
+        spec["payload"] = base64.b64encode(payload).decode()
     return {
         "apiVersion": RECORDS.api_version,
         "kind": RECORDS.kind,

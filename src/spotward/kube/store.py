@@ -7,17 +7,19 @@ Three things work together, and each is safe without the others:
 - The lease (`journal_leases`) tells who may act, in time, and lets another begin when its holder is gone.
 - The mirror (`mirror`) is what the log comes to, in memory, and answers every question.
 
-A commit is one call. What is kept in the cluster is bounded: one image of at most `IMAGE_BYTES_MAX`, and commits of at
-most `TAIL_BYTES_MAX` since then; a new image takes their place.
+A commit is one call. What is kept in the cluster is bounded by a `Budget`: one image, and the commits since then, until
+a new image takes their place.
 """
 
 import asyncio
-import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
+
+import structlog
 
 from spotward.engine.clock import SystemClock, uptime_seconds
 from spotward.engine.journal_batch import Batch, batch_text, batch_value
@@ -27,21 +29,12 @@ from spotward.kube.client import Kube
 from spotward.kube.journal_leases import JournalLeases, Stopwatch
 from spotward.kube.journal_log import STORE_UNAVAILABLE, JournalLog, Moved
 from spotward.kube.mirror import Mirror
-from spotward.kube.records import COMMIT, GRANT, Head
+from spotward.kube.records import COMMIT, GRANT, Budget, Head
 from spotward.model.decision import WakeAt
 from spotward.model.errors import ConfigError, LeaseHeld, StaleLease, Transient
 from spotward.model.page import Page
 from spotward.model.undertaking import Undertaking
 from spotward.model.world import World
-
-TAIL_COMMITS_MAX = 2_000
-"""After so many commits a new image is made: a load reads no more than these."""
-
-TAIL_BYTES_MAX = 16 * 2**20
-"""And after so many compressed bytes."""
-
-TAIL_BYTES_LIMIT = 2 * TAIL_BYTES_MAX
-"""Where no image can be made, nothing more is written beyond this: the cluster needs its etcd for other things."""
 
 PACKED_SHARE = 4
 """What was read is counted as a fourth of its text, about as it is kept."""
@@ -50,6 +43,8 @@ LOADS_MAX = 5
 """How often a load is begun again because the journal moved on under it."""
 
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger()
 
 
 class KubeStore:
@@ -64,6 +59,7 @@ class KubeStore:
         writer: str,
         clock: Clock | None = None,
         stopwatch: Stopwatch = uptime_seconds,
+        budget: Budget | None = None,
     ) -> None:
         """`writer`: what no other process is called. `kube` is closed with the store."""
         self._kube = kube
@@ -71,6 +67,7 @@ class KubeStore:
         self._leases = JournalLeases(
             kube, namespace=namespace, journal=name, clock=clock or SystemClock(), stopwatch=stopwatch
         )
+        self._budget = budget or Budget()
         self._mirror: Mirror | None = None
         self._head: Head | None = None
         self._tail_bytes = 0
@@ -79,6 +76,11 @@ class KubeStore:
         """Subject → fence of what this process was given and did not give back."""
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many calls were made of the API server, by verb and resource."""
+        return self._kube.calls
 
     # ---- leases ----------------------------------------------------------------------------------------------
 
@@ -130,13 +132,12 @@ class KubeStore:
             mirror = self._mirror if self._mirror is not None else await _passing(self._fresh())
             batch = Batch(entries=tuple(entries), set_aside=tuple(set_aside))
             mirror.check(lease)
-            self._check_room()
+            await _passing(self._make_room(mirror))
             while not await _passing(self._appended(mirror, batch)):
                 mirror = await _passing(self._fresh())
                 mirror.check(lease)
             if self._tail_is_long(mirror):
-                with contextlib.suppress(Transient):
-                    await _passing(self._write_image(mirror))
+                await self._try_to_write_image(mirror)
 
     async def _appended(self, mirror: Mirror, batch: Batch, *, role: str = COMMIT) -> bool:
         """Write it as the next commit; False, having written nothing, if there is a next one already."""
@@ -154,18 +155,15 @@ class KubeStore:
         self._tail_bytes += size
         return True
 
-    def _check_room(self) -> None:
-        if self._tail_bytes > TAIL_BYTES_LIMIT:
-            raise Transient(
-                f"the journal in the cluster has used its {TAIL_BYTES_LIMIT >> 20} MiB and cannot be made smaller; the "
-                "log says why",
-                code=STORE_UNAVAILABLE,
-            )
+    async def _make_room(self, mirror: Mirror) -> None:
+        """Before it is written to more: raises Transient where what is there cannot be made smaller."""
+        if self._tail_bytes > self._budget.tail_bytes_limit:
+            await self._write_image(mirror)
 
     def _tail_is_long(self, mirror: Mirror) -> bool:
         image = self._head.image if self._head is not None else None
         commits = mirror.sequence - (image.sequence if image is not None else 0)
-        return commits >= TAIL_COMMITS_MAX or self._tail_bytes >= TAIL_BYTES_MAX
+        return commits >= self._budget.tail_commits_max or self._tail_bytes >= self._budget.tail_bytes_max
 
     async def snapshot(self, lease: Lease, world: World, next_page: int) -> None:
         """See the port. What was forgotten here is gone from the cluster once the image is there."""
@@ -176,8 +174,15 @@ class KubeStore:
             await self._apart(partial(mirror.snapshot, world, next_page))
             await _passing(self._write_image(mirror))
 
+    async def _try_to_write_image(self, mirror: Mirror) -> None:
+        """The commit is written already, whatever comes of it."""
+        try:
+            await _passing(self._write_image(mirror))
+        except Transient as error:
+            log.warning("the journal in the cluster cannot be made smaller now", reason=str(error))
+
     async def _write_image(self, mirror: Mirror) -> None:
-        payload = await self._apart(mirror.image)
+        payload = await self._apart(partial(mirror.image, self._budget.image_bytes_max))
         for _ in range(LOADS_MAX):
             head = self._head or await self._log.head(make=True)
             assert head is not None, "it was made"

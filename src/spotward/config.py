@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 from spotward.nodes.policy import NodesPolicy
+from spotward.plugins.webhook import Webhook
 
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
@@ -76,6 +77,20 @@ class StoreSettings(_Section):
     the API server stops acting after seven tenths of it."""
 
 
+class Kubernetes(_Section):
+    """The Kubernetes cluster whose nodes are looked after."""
+
+    enabled: bool = False
+    """Look after a cluster's nodes: follow them, and empty those that EC2 or their group takes. Off, no cluster is
+    asked for anything. What is done to nodes is set under `nodes`."""
+
+    kubeconfig: Path | None = None
+    """A kubeconfig. None means what kubectl would use: KUBECONFIG, then the pod's own account, then ~/.kube/config."""
+
+    context: str | None = None
+    """The context of the kubeconfig. None means its current one."""
+
+
 class Config(_Section):
     """All settings of `spotward run`, `handle`, `plan` and `status`."""
 
@@ -111,8 +126,18 @@ class Config(_Section):
     nodes: NodesPolicy = NodesPolicy()
     """What is wanted of the nodes of a Kubernetes cluster."""
 
+    kubernetes: Kubernetes = Kubernetes()
+
+    webhook: Webhook = Webhook()
+    """Where people are told of nodes that are emptied."""
+
     compat: Compat = Compat()
     web: Web = Web()
+
+    @property
+    def nodes_policy(self) -> NodesPolicy:
+        """The nodes' policy with what other sections say of it."""
+        return replace(self.nodes, notify=self.nodes.notify or self.webhook.configured)
 
     @property
     def groups_policy(self) -> GroupsPolicy:

@@ -67,7 +67,7 @@ async def forever(config: Config, *, log: str) -> int:
             await _act(house, store, view, tell)
     finally:
         await store.close()
-        house.aws.close()
+        house.close()
     return Exit.DONE
 
 
@@ -77,7 +77,7 @@ async def _act(house: Parts, store: Store, view: "View", tell: Teller) -> None:
     Each turn begins with a shell that knows nothing, as after a start: what it knew before may be long out of date.
     """
     while True:
-        live = house.live(store, sources=house.queues(), listeners=[tell, view], waiting=True)
+        live = house.live(store, sources=house.sources(), listeners=[tell, view], waiting=True)
         view.follow(live)
         try:
             await live.run(signals=True)
@@ -113,7 +113,7 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
     house = await parts(config)
     elsewhere = sorted({event.region for event in events} - set(house.regions))
     if elsewhere:
-        house.aws.close()
+        house.close()
         raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
     code = await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
     say_outside(house.world(), events, config.groups_policy)
@@ -143,7 +143,7 @@ async def _once(
         ending = await live.run(quiet_within_seconds=limit_seconds, signals=True)
     finally:
         await store.close()
-        house.aws.close()
+        house.close()
     say_undone(ending)
     code = _code(ending)
     if code is Exit.DONE:
@@ -169,7 +169,7 @@ async def dry(config: Config, *, log: str, once: bool) -> int:
         rehearsal = await _rehearsed(house)
         for page in rehearsal.pages:
             tell.page(page)
-        house.aws.close()
+        house.close()
         return Exit.DONE
     with tempfile.TemporaryDirectory(prefix="spotward-dry-run-") as directory:
         store = SqliteStore.to_write(Path(directory), clock=house.clock)
@@ -177,7 +177,7 @@ async def dry(config: Config, *, log: str, once: bool) -> int:
             await house.live(store, listeners=[tell], dry=True).run(signals=True)
         finally:
             await store.close()
-            house.aws.close()
+            house.close()
     return Exit.DONE
 
 
@@ -188,7 +188,7 @@ async def planned(config: Config) -> PlanDocument:
         world = (await _rehearsed(house)).world
         return plan_document(await _with_prices(house, world), config.groups_policy, regions=house.regions)
     finally:
-        house.aws.close()
+        house.close()
 
 
 async def _rehearsed(house: Parts) -> Rehearsal:

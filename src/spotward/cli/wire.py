@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from spotward.aws.hands import AwsHands, ReadOnlyHands
+from spotward.aws.lifecycle import LifecycleHands
 from spotward.aws.observe import Observer
 from spotward.aws.on_demand import load_price_list
 from spotward.aws.prices import LiveMarket
 from spotward.aws.queue import QueueSource
 from spotward.aws.queue_address import queue_addresses
 from spotward.aws.session import Aws, CallCounter
+from spotward.cli.handing import AllHands, ClusterParts, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
 from spotward.cli.stores import policy_for, to_write
 from spotward.config import Config
@@ -19,13 +21,14 @@ from spotward.engine.core import Core
 from spotward.engine.deciders import deciders, guards
 from spotward.engine.live import Live
 from spotward.engine.live_policy import LivePolicy
-from spotward.engine.ports import Clock, Owner, Source, Store
+from spotward.engine.ports import Clock, Hands, Owner, Source, Store
 from spotward.engine.store import this_process
 from spotward.engine.turns import Listener
 from spotward.groups.scope import in_scope
 from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
+from spotward.plugins.webhook import WebhookHands
 
 NOT_ACTING = "NotActing"
 """The code of the error for a call that was not sent because another replica may be acting."""
@@ -65,6 +68,12 @@ class Mirror:
                 f"{name} in {region} is not sent: the lease on the journal is not certain to be ours", code=NOT_ACTING
             )
 
+    def check_cluster_call(self, name: str) -> None:
+        """The same for a call of the cluster, such as `create pods/eviction`."""
+        changes = name.partition(" ")[0] not in ("get", "list", "watch")
+        if self.live is not None and changes and not self.live.tenure.acting:
+            raise Transient(f"{name} is not sent: the lease on the journal is not certain to be ours", code=NOT_ACTING)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -73,16 +82,18 @@ class Parts:
     config: Config
     clock: Clock
     aws: Aws
-    hands: AwsHands
-    tied_hands: ReadOnlyHands
+    hands: Hands
+    tied_hands: Hands
     """They answer questions and can do no deed: for what must not change anything."""
+    cluster: ClusterParts | None
+    """None where no cluster is looked after."""
     regions: tuple[str, ...]
     world: Mirror
     owner: Owner
 
     def core(self, *more_guards: Guard) -> Core:
         """The thinking, under the operator's policy. `more_guards` have the first word."""
-        policy, nodes = self.config.groups_policy, self.config.nodes
+        policy, nodes = self.config.groups_policy, self.config.nodes_policy
         return Core(deciders(policy, nodes), (*more_guards, *guards(policy, nodes)))
 
     def live(
@@ -118,12 +129,22 @@ class Parts:
         """The journal, to be written by this process. Raises ConfigError, LeaseHeld."""
         return to_write(self.config, self.clock, self.owner)
 
-    def queues(self) -> tuple[QueueSource, ...]:
-        """A source for the queue in each region, or for the one queue of a URL; none when none is set."""
+    def sources(self) -> tuple[Source, ...]:
+        """A source for the queue in each region, or for the one queue of a URL; none when none is set. And the cluster,
+        where one is looked after.
+        """
+        cluster = (self.cluster.surroundings,) if self.cluster is not None else ()
         name = self.config.queue
         if name is None:
-            return ()
-        return tuple(QueueSource(self.aws, self.clock, address) for address in queue_addresses(name, self.regions))
+            return cluster
+        queues = (QueueSource(self.aws, self.clock, address) for address in queue_addresses(name, self.regions))
+        return (*cluster, *queues)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.aws.close()
+        if self.cluster is not None:
+            self.cluster.kube.close()
 
 
 async def parts(config: Config) -> Parts:
@@ -141,13 +162,21 @@ async def parts(config: Config) -> Parts:
     )
     own_prices = load_price_list(config.on_demand_prices) if config.on_demand_prices is not None else None
     market = LiveMarket(aws, clock, price_list=own_prices)
+    owner = this_process()
+    cluster = (
+        cluster_parts(config, clock, owner, listener=mirror.check_cluster_call) if config.kubernetes.enabled else None
+    )
+    hands = AwsHands(aws, clock, observer=observer, recommender=market)
+    in_cluster = cluster.hands if cluster is not None else None
+    webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
     return Parts(
         config=config,
         clock=clock,
         aws=aws,
-        hands=AwsHands(aws, clock, observer=observer, recommender=market),
-        tied_hands=ReadOnlyHands(observer=observer, recommender=market),
+        hands=AllHands(hands, hooks=LifecycleHands(aws, clock), cluster=in_cluster, webhook=webhook),
+        tied_hands=AllHands(ReadOnlyHands(observer=observer, recommender=market), cluster=in_cluster, tied=True),
+        cluster=cluster,
         regions=await aws.regions(config.regions),
         world=mirror,
-        owner=this_process(),
+        owner=owner,
     )

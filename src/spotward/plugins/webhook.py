@@ -13,7 +13,7 @@ import hmac
 import json
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,8 +60,8 @@ class Webhook:
     template_file: Path | None = None
     """A file that holds the body instead; read anew for each message."""
 
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    """Headers of the request."""
+    headers: Mapping[str, str] | None = None
+    """Headers of the request, besides `Content-Type: application/json`, or another one in its place."""
 
     secret_file: Path | None = None
     """A file that holds a secret. With one, the header `Spotward-Signature` is `sha256=` and the body's HMAC."""
@@ -141,11 +141,12 @@ class WebhookHands:
         template = self._webhook.template if file is None else _content(file, "webhook.template_file")
         name = "webhook.template" if file is None else "webhook.template_file"
         _checked_template(template, name)
-        escaped = {field: json.dumps(value, ensure_ascii=False)[1:-1] for field, value in fields.items()}
+        escaped = {key: json.dumps(value, ensure_ascii=False)[1:-1] for key, value in fields.items()}
         return string.Template(template).substitute(escaped).encode()
 
     def _headers(self, action: Notify, body: bytes) -> dict[str, str]:
-        headers = {**self._webhook.headers, "Spotward-Key": action.key}
+        given = {name.title(): value for name, value in (self._webhook.headers or {}).items()}
+        headers = {"Content-Type": "application/json", **given, "Spotward-Key": action.key}
         if self._webhook.secret_file is not None:
             secret = _content(self._webhook.secret_file, "webhook.secret_file").strip().encode()
             headers["Spotward-Signature"] = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"

@@ -1,0 +1,77 @@
+"""Whoever does what was asked, put together: AWS, the hooks of Auto Scaling, the cluster, the people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spotward.aws.hands import AwsHands, ReadOnlyHands
+from spotward.aws.lifecycle import LifecycleHands
+from spotward.config import Config
+from spotward.engine.ports import Clock, Hands, Owner
+from spotward.kube.client import Kube
+from spotward.kube.configuration import find_cluster
+from spotward.kube.hands import ClusterHands
+from spotward.kube.nodes import NodeHands
+from spotward.kube.surroundings import Surroundings
+from spotward.model.action import Action
+from spotward.model.errors import Permanent
+from spotward.model.event import Event
+from spotward.model.node_action import ClusterAction, CompleteLifecycle, Notify, RecordHeartbeat
+from spotward.plugins.webhook import WebhookHands
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterParts:
+    """The cluster that we look after: its door, what it shows, and the hands in it."""
+
+    kube: Kube
+    surroundings: Surroundings
+    hands: ClusterHands
+
+
+def cluster_parts(
+    config: Config, clock: Clock, owner: Owner, *, listener: Callable[[str], None] | None = None
+) -> ClusterParts:
+    """Connect to the cluster that the configuration names. Raises ConfigError with what to change.
+
+    listener: hears of each call, and may forbid it by raising.
+    """
+    settings = config.kubernetes
+    cluster = find_cluster(settings.kubeconfig, settings.context)
+    kube = Kube(cluster, clock=clock, listener=listener)
+    surroundings = Surroundings(kube, cluster=config.nodes.cluster or cluster.server, clock=clock)
+    nodes = NodeHands(kube, seen=surroundings.node)
+    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=owner.host)
+    return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)
+
+
+class AllHands:
+    """Gives each action to whoever can do it."""
+
+    def __init__(
+        self,
+        aws: AwsHands | ReadOnlyHands,
+        *,
+        hooks: LifecycleHands | None = None,
+        cluster: ClusterHands | None = None,
+        webhook: WebhookHands | None = None,
+        tied: bool = False,
+    ) -> None:
+        """tied: questions are answered and no deed is done."""
+        self._aws: Hands = aws
+        self._hooks, self._cluster, self._webhook, self._tied = hooks, cluster, webhook, tied
+
+    async def do(self, action: Action, attempt: int) -> Event:
+        """See the port."""
+        if self._tied and action.mutates:
+            raise Permanent(f"dry run: {action.kind} for {action.subject} is left out", code="DryRun")
+        match action:
+            case CompleteLifecycle() | RecordHeartbeat() if self._hooks is not None:
+                return await self._hooks.do(action, attempt)
+            case Notify() if self._webhook is not None:
+                return await self._webhook.do(action, attempt)
+            case _ if isinstance(action, ClusterAction) and self._cluster is not None:
+                return await self._cluster.do(action, attempt)
+            case _ if isinstance(action, ClusterAction):
+                raise Permanent("no cluster is looked after; set kubernetes.enabled", code="NoCluster")
+            case _:
+                return await self._aws.do(action, attempt)

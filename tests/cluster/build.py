@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +67,9 @@ def cache_folder() -> Path:
     return Path(home) / "spotward" / "cluster"
 
 
-def binaries() -> Binaries:
-    """Where the binaries of the version asked for are, or will be."""
-    version = os.environ.get(VERSION_VARIABLE) or pinned("kubernetes", KUBERNETES)
+def binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
+    """Where the binaries of the version asked for are, or will be. Raises BuildError."""
+    version = environment.get(VERSION_VARIABLE) or pinned("kubernetes", KUBERNETES)
     if not re.fullmatch(r"v1\.\d+\.\d+", version):
         raise BuildError(f"{VERSION_VARIABLE}={version}: give a release such as v1.35.4, or leave it unset")
     kwok = pinned("kwok", KWOK)

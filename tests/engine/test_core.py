@@ -1,5 +1,5 @@
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from spotward.model.event import (
     FleetAnswered,
     GroupObserved,
     InterruptionNoticed,
+    NoticeWithdrawn,
     PoolFailure,
     RebalanceAdvised,
     Restarted,
@@ -304,6 +305,7 @@ def whole_difference(before: World, after: World) -> dict[str, Any]:
 
 IDS = st.sampled_from(["i-1", "i-2", "i-3", "i-4", "i-new"])
 NAMES = st.sampled_from(["web", "api"])
+LOOKS_SECONDS = st.sampled_from([0.0, 30.0])
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -337,13 +339,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.now += seconds
         self.happen(Tick(time=self.now, regions=(REGION,)))
 
-    @rule(ids=st.lists(IDS, unique=True), name=NAMES)
-    def a_region_is_seen(self, ids: list[str], name: str) -> None:
-        self.happen(seen(a_group(*ids, name=name), time=self.now))
+    @rule(ids=st.lists(IDS, unique=True), name=NAMES, took=LOOKS_SECONDS)
+    def a_region_is_seen(self, ids: list[str], name: str, took: float) -> None:
+        self.happen(replace(seen(a_group(*ids, name=name), time=self.now), as_of=self.now - took))
 
-    @rule(name=NAMES)
-    def a_group_disappears(self, name: str) -> None:
-        self.happen(replace(seen(time=self.now), gone_groups=(name,)))
+    @rule(name=NAMES, took=LOOKS_SECONDS)
+    def a_group_disappears(self, name: str, took: float) -> None:
+        self.happen(replace(seen(time=self.now), gone_groups=(name,), as_of=self.now - took))
 
     @rule(ids=st.lists(IDS, unique=True), name=NAMES, there=st.booleans())
     def a_group_is_seen(self, ids: list[str], name: str, there: bool) -> None:
@@ -360,6 +362,10 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(instance_id=IDS)
     def advice_comes(self, instance_id: str) -> None:
         self.happen(RebalanceAdvised(time=self.now, region=REGION, instance_id=instance_id))
+
+    @rule(instance_id=IDS, notice=st.sampled_from(["rebalance", "interruption"]))
+    def what_was_said_is_taken_back(self, instance_id: str, notice: Literal["rebalance", "interruption"]) -> None:
+        self.happen(NoticeWithdrawn(time=self.now, region=REGION, instance_id=instance_id, notice=notice))
 
     @rule(data=st.data(), how=st.sampled_from(["done", "failed", "lost", "refused", "dry"]))
     def an_action_is_answered(self, data: st.DataObject, how: str) -> None:

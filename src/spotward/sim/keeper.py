@@ -95,7 +95,7 @@ class Keeper:
             group.next_launch_time = 0.0
         if "HealthCheck" in processes:
             for member in list(group.members.values()):
-                self._membership.notice(group, member)
+                self._membership.look_at_health(group, member)
         self.wake(group)
 
     # -- the steps of a look -----------------------------------------------------------------------------------------
@@ -152,13 +152,14 @@ class Keeper:
     def _shrink(self, group: Group) -> None:
         if not group.runs("Terminate"):
             return
+        capacity, wanted = group.capacity(), self._wanted(group)
         for _ in range(BATCH):
-            if group.capacity() <= self._wanted(group):
+            if capacity <= wanted:
                 return
             member = choose(self._question(group), self._region.dice)
-            if member is None or group.capacity() - member.weight < self._wanted(group):
+            if member is None or capacity - member.weight < wanted:
                 return
-            now, before = stamp(self._region.now), int(group.capacity())
+            now, before = stamp(self._region.now), int(capacity)
             self._membership.retire(
                 group,
                 member,
@@ -166,6 +167,7 @@ class Keeper:
                 f"desired and actual capacity, shrinking the capacity from {before} to {before - int(member.weight)}.  "
                 f"At {now} instance {member.id} was selected for termination.",
             )
+            capacity -= member.weight
         self.wake(group)
 
     def _question(self, group: Group, spared: frozenset[str] = frozenset()) -> Question:

@@ -11,6 +11,7 @@ from typing import Any
 
 from spotward.sim.activities import ACTIVITIES_KEPT, Activity, Failure, Kind, finish
 from spotward.sim.groups import COUNTED, LEAVING, Group, LifecycleState, Member
+from spotward.sim.health_checks import HealthChecks
 from spotward.sim.hooks import LAUNCHING, TERMINATING
 from spotward.sim.instances import ALIVE, GROUP_TAG, Instance, Instances
 from spotward.sim.launcher import Launcher
@@ -44,6 +45,7 @@ class Membership:
         self._targets = targets
         self._meter = meter
         self._pauses = pauses
+        self._checks = HealthChecks(region, targets, self.set_health)
         self._of: dict[str, tuple[Group, Member]] = {}
         self._changed: Changed = lambda _: None
         instances.listen(self._on_state)
@@ -246,7 +248,7 @@ class Membership:
         elif instance.state == "terminated" and member.state not in COUNTED:
             self._buried(group, member)
         elif instance.state not in ("pending", "running") and member.state in COUNTED:
-            self.notice_later(group, member, self._region.timings.health_check_seconds)
+            self._checks.machine_failed(group, member)
 
     def _buried(self, group: Group, member: Member) -> None:
         """The machine is gone; its group keeps the member as long as a hook holds it."""
@@ -256,42 +258,19 @@ class Membership:
             self._leave(group, member)
 
     def application_failed(self, instance: Instance) -> None:
-        """Its health checks will fail: its group, if it listens to load balancers, will notice."""
+        """Nothing on it answers any more, or not for a while: its group may notice."""
         known = self._of.get(instance.id)
-        for arn in known[0].target_groups if known is not None else ():
-            seconds = self._targets.failure_noticed_seconds(arn, instance)
-            if known is not None and seconds is not None:
-                self.notice_later(*known, seconds + self._region.timings.health_check_seconds)
+        if known is not None:
+            self._checks.application_failed(*known)
 
-    def notice_later(self, group: Group, member: Member, seconds: float) -> None:
-        """Look at the member's health again by then."""
-        self._region.after(seconds, lambda: self.notice(group, member))
-
-    def notice(self, group: Group, member: Member) -> None:
-        """One health check; suspended health checks see nothing."""
-        if not group.runs("HealthCheck") or member.state not in COUNTED or member.unhealthy:
-            return
-        ailment = self._ailment(group, member)
-        if ailment is not None:
-            self.set_health(group, member, ailment)
+    def look_at_health(self, group: Group, member: Member) -> None:
+        """Have one health check made, now."""
+        self._checks.look(group, member)
 
     def set_health(self, group: Group, member: Member, ailment: str | None) -> None:
         """Take the member for unhealthy, for that reason; None: for healthy again."""
         member.unhealthy = ailment
         self._moved(group, member)
-
-    def _ailment(self, group: Group, member: Member) -> str | None:
-        if member.instance.state not in ("pending", "running"):
-            return "an EC2 health check indicating it has been terminated or stopped."
-        if not group.checks_load_balancer or member.in_service_time is None:
-            return None
-        if not any(self._targets.state(arn, member.instance) == "unhealthy" for arn in group.target_groups):
-            return None
-        grace_left = member.in_service_time + group.grace_seconds - self._region.now
-        if grace_left > 0:
-            self.notice_later(group, member, grace_left)
-            return None
-        return "an ELB system health check failure."
 
     # -- activities and counts ---------------------------------------------------------------------------------------
 

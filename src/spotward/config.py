@@ -118,7 +118,7 @@ class Config(_Section):
     """A JSON file, region → instance type → price per hour, used instead of the Pricing API where it knows the type."""
 
     aws_calls_at_once_max: Annotated[int, Field(ge=1, le=256)] = 16
-    """How many AWS calls may be under way at once."""
+    """How many AWS calls may be under way at once, besides long polls and launches, which take long by nature."""
 
     groups: GroupsPolicy = GroupsPolicy()
     """What is wanted of groups; their own tags win."""

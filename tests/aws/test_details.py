@@ -14,7 +14,7 @@ from spotward.model.errors import OutsideError, Permanent
 from spotward.model.event import GroupObserved
 from spotward.model.world import World
 from tests.aws.conftest import IMAGE, REGION, Moto
-from tests.aws.oracle import Oracle, error
+from tests.aws.oracle import Oracle, Reply, error
 from tests.aws.stage import HandClock, group, members, subnets, template
 
 
@@ -39,14 +39,15 @@ def test_a_plain_group_has_nothing_special(moto: Moto, aws: Aws) -> None:
     assert details(aws) == GroupDetails(subnets={each["SubnetId"]: each["AvailabilityZone"] for each in two})
 
 
-def test_the_details_of_a_group_take_six_calls(moto: Moto, aws: Aws) -> None:
+def test_the_details_of_a_group_take_a_call_for_each_question(moto: Moto, aws: Aws) -> None:
+    """Moto has no instance refreshes, and is asked twice whether it really means that."""
     group(moto, "web")
     details(aws)
     assert dict(aws.counter.counts) == {
         "autoscaling.DescribeAutoScalingGroups": 1,
         "ec2.DescribeInstances": 1,
         "autoscaling.DescribeLifecycleHooks": 1,
-        "autoscaling.DescribeInstanceRefreshes": 1,
+        "autoscaling.DescribeInstanceRefreshes": 2,
         "ec2.DescribeLaunchTemplateVersions": 1,
         "ec2.DescribeSubnets": 1,
     }
@@ -152,14 +153,16 @@ def refreshes(status: str) -> bytes:
     return f"<R><DescribeInstanceRefreshesResult>{inner}</DescribeInstanceRefreshesResult></R>".encode()
 
 
-def read_details(oracle: Oracle, aws: Aws, *, times: int = 1, stack: str | None = None) -> GroupDetails:
+def read_details(
+    oracle: Oracle, aws: Aws, *, times: int = 1, stack: str | None = None, reader: DetailReader | None = None
+) -> GroupDetails:
     """The last of so many looks at a group without subnets and launch data."""
     tags = {"aws:cloudformation:stack-name": stack} if stack else {}
     web = Group(region=REGION, name="web", min_size=0, max_size=1, desired=1, azs=(), tags=tags)
     hooks = "<DescribeLifecycleHooksResult><LifecycleHooks/></DescribeLifecycleHooksResult>"
     oracle.replies.setdefault("DescribeLifecycleHooks", f"<R>{hooks}</R>".encode())
     oracle.replies.setdefault("DescribeInstanceRefreshes", refreshes("Successful"))
-    reader = DetailReader(aws, HandClock())
+    reader = reader or DetailReader(aws, HandClock())
 
     async def ask() -> GroupDetails:
         for _ in range(times - 1):
@@ -178,19 +181,36 @@ def test_an_instance_refresh_that_runs_is_told(oracle: Oracle, oracle_aws: Aws, 
     assert read_details(oracle, oracle_aws).refresh_in_progress is running
 
 
+HTML = (500, b"<!doctype html><title>500 Internal Server Error</title>")
+
+
 @pytest.mark.parametrize(
-    "reply",
-    [
-        (500, b"<!doctype html><title>500 Internal Server Error</title>"),
-        (400, error("InvalidAction", "Could not find operation")),
-    ],
+    ("reply", "asked"), [(HTML, 2), ((400, error("InvalidAction", "Could not find operation")), 1)]
 )
-def test_an_endpoint_without_instance_refreshes_is_asked_once_and_has_none(
-    oracle: Oracle, oracle_aws: Aws, reply: tuple[int, bytes]
+def test_an_endpoint_without_instance_refreshes_is_asked_until_it_is_certain_and_has_none(
+    oracle: Oracle, oracle_aws: Aws, reply: tuple[int, bytes], asked: int
 ) -> None:
     oracle.replies["DescribeInstanceRefreshes"] = reply
     assert not read_details(oracle, oracle_aws, times=3).refresh_in_progress
-    assert oracle.times("DescribeInstanceRefreshes") == 1
+    assert oracle.times("DescribeInstanceRefreshes") == asked
+
+
+def test_one_answer_that_is_garbled_on_the_way_does_not_hide_a_refresh(oracle: Oracle, oracle_aws: Aws) -> None:
+    answers: list[Reply] = [HTML, refreshes("InProgress")]
+    oracle.replies["DescribeInstanceRefreshes"] = lambda _: answers.pop(0)
+    assert read_details(oracle, oracle_aws).refresh_in_progress
+
+
+def test_while_every_answer_is_garbled_nothing_is_believed_and_nothing_is_remembered(
+    oracle: Oracle, oracle_aws: Aws
+) -> None:
+    reader = DetailReader(oracle_aws, HandClock())
+    oracle.replies["DescribeInstanceRefreshes"] = oracle.replies["DescribeLifecycleHooks"] = HTML
+    with pytest.raises(OutsideError):
+        read_details(oracle, oracle_aws, reader=reader)
+    del oracle.replies["DescribeLifecycleHooks"]
+    oracle.replies["DescribeInstanceRefreshes"] = refreshes("InProgress")
+    assert read_details(oracle, oracle_aws, reader=reader).refresh_in_progress
 
 
 def test_a_missing_permission_is_not_taken_for_an_answer(oracle: Oracle, oracle_aws: Aws) -> None:

@@ -26,13 +26,15 @@ HEALTHY_TARGETS = frozenset({"healthy", "unavailable"})
 NOT_IN_USE = "Target.NotInUse"
 """No listener sends to the target group, so that its targets are never checked."""
 
-NOT_OFFERED = frozenset(
-    {"InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation", "UnreadableAnswer"}
-)
-"""How an endpoint says that it does not have a call: AWS in some partitions by a code, emulators by a page of HTML."""
+NOT_OFFERED = frozenset({"InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"})
+"""How an endpoint says that it does not have a call: AWS in some partitions by a code."""
+
+UNREADABLE, UNREADABLE_TIMES = "UnreadableAnswer", 2
+"""And emulators by a page of HTML. That may also have been a hiccup on the way, and a refresh that runs must not be
+missed: so it is believed at the second time in a row, and only where all else was answered well."""
 
 NOT_OFFERED_AGE_SECONDS = 600.0
-"""For how long it is believed: an unreadable answer may also have been a hiccup on the way."""
+"""For how long it is believed."""
 
 STACK_NAME_TAG, STACK_ID_TAG = "aws:cloudformation:stack-name", "aws:cloudformation:stack-id"
 
@@ -50,9 +52,11 @@ class DetailReader:
         hooks, refreshing, (problem, protected), zones, stack = await asyncio.gather(
             self._hooks(group), self._refreshing(group), self._launch(group), self._zones(group), self._stack(group)
         )
+        if refreshing is None:
+            self._no_refresh_until[group.region] = self._clock.now() + NOT_OFFERED_AGE_SECONDS
         return GroupDetails(
             hooks=hooks,
-            refresh_in_progress=refreshing,
+            refresh_in_progress=bool(refreshing),
             launch_problem=problem,
             termination_protected=protected,
             subnets=zones,
@@ -81,25 +85,31 @@ class DetailReader:
             AutoScalingGroupName=group.name,
         )
 
-    async def _refreshing(self, group: Group) -> bool:
+    async def _refreshing(self, group: Group) -> bool | None:
+        """None: there is no such call."""
         if self._clock.now() < self._no_refresh_until.get(group.region, 0.0):
             return False
-        try:
-            return await ask(
-                self._aws,
-                group.region,
-                "autoscaling",
-                "describe_instance_refreshes",
-                lambda a: any(each["Status"] in REFRESHING for each in a["InstanceRefreshes"]),
-                once=True,
-                AutoScalingGroupName=group.name,
-                MaxRecords=1,
-            )
-        except OutsideError as error:
-            if error.code not in NOT_OFFERED:
-                raise
-            self._no_refresh_until[group.region] = self._clock.now() + NOT_OFFERED_AGE_SECONDS
-            return False
+        for _ in range(UNREADABLE_TIMES):
+            try:
+                return await self._refresh_runs(group)
+            except OutsideError as error:
+                if error.code in NOT_OFFERED:
+                    return None
+                if error.code != UNREADABLE:
+                    raise
+        return None
+
+    async def _refresh_runs(self, group: Group) -> bool:
+        return await ask(
+            self._aws,
+            group.region,
+            "autoscaling",
+            "describe_instance_refreshes",
+            lambda a: any(each["Status"] in REFRESHING for each in a["InstanceRefreshes"]),
+            once=True,
+            AutoScalingGroupName=group.name,
+            MaxRecords=1,
+        )
 
     async def _launch(self, group: Group) -> tuple[str | None, bool]:
         """What is wrong with the launch data (None if nothing), and whether it protects instances from termination."""

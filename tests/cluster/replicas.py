@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from spotward.emulator.server import Emulator
-from tests.cli.program import Program, Running, is_change
+from tests.cli.program import Program, Ran, Running, is_change
 from tests.cli.scenery import Scenery
 from tests.cluster.control_plane import SPOTWARD, ControlPlane
 from tests.cluster.room import NAMESPACE
@@ -98,6 +98,10 @@ class Pair:
         second = self.start()
         eventually(lambda: second.stands_by, seconds_max=START_SECONDS_MAX)
         return first, second
+
+    def say(self, *words: str, code: int = 0) -> Ran:
+        """Another command on the same journal."""
+        return self.program(*words, "--config", self.settings, code=code)
 
     def one_that_acts(self) -> Replica | None:
         """The first that says so."""

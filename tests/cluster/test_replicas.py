@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spotward.cli.exits import Exit
 from spotward.emulator.server import Emulator
 from spotward.emulator.settings import EmulatorSettings
 from tests.cli.scenery import CALM, Scenery
@@ -82,6 +83,11 @@ def test_stopped_politely_it_hands_over_within_five_seconds(
     moved_once(scenery, web)
     assert acting.running.process.wait(10) == 0
     assert seconds < AFTER_SIGTERM_SECONDS_MAX
+
+    assert "nothing is under way" in replicas.say("status").out
+    assert f"us-east-1/{web}" in replicas.say("explain", web).out
+    held = replicas.say("run", "--once", code=Exit.USAGE).err
+    assert f"the journal is held by process {waiting.running.process.pid} on" in held
 
 
 def test_killed_again_and_again_in_mid_swap_every_swap_is_completed_once(

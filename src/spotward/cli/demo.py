@@ -13,21 +13,18 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from spotward.cli.demo_figures import REGION, Row, at_rest, member_ids, outcome_table, reading, spot_pools, watched
 from spotward.cli.exits import Exit
-from spotward.emulator import world
 from spotward.emulator.server import Emulator
 from spotward.emulator.settings import EmulatorSettings
 from spotward.emulator.site import Site
-from spotward.emulator.stage import DEMO_GROUPS, GroupPlan, Stage, StageHand, set_stage
+from spotward.emulator.stage import DEMO_GROUPS, Stage, StageHand, set_stage
 from spotward.engine.clock import SystemClock
 from spotward.model.errors import SpotwardError
 from spotward.model.units import counted, listed
@@ -43,8 +40,6 @@ WALL_SECONDS_MAX = 75.0
 LOOK_SECONDS = 0.25
 """How often it is looked how far things have come, in wall seconds."""
 
-REGION = "us-east-1"
-PRODUCT = "Linux/UNIX"
 GROWING = "web"
 GROWTH = 10
 SPOTWARD_ACCESS_KEY = "AKIASPOTWARDATWORK00"
@@ -52,31 +47,6 @@ SPOTWARD_ACCESS_KEY = "AKIASPOTWARDATWORK00"
 
 class TooSlow(SpotwardError):  # noqa: N818 - it is what happened
     """A step of the demonstration did not come to its end in time."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """A group at one moment."""
-
-    on_demand: int = 0
-    spot: int = 0
-    usd_per_hour: float = 0.0
-
-    @property
-    def words(self) -> str:
-        """`6 + 0`: on demand and Spot."""
-        return f"{self.on_demand} + {self.spot}"
-
-
-@dataclass(kw_only=True)
-class Row:
-    """What became of one group."""
-
-    before: Reading
-    after: Reading = field(default_factory=Reading)
-    interrupted: int = 0
-    shortfall: dict[str, float] = field(default_factory=dict)
-    """Act → instance-seconds below the owner's desired capacity in it."""
 
 
 def demonstrated(*, keep: bool, seed: int) -> int:
@@ -111,8 +81,8 @@ class Demonstration:
         site = self._cloud.sites.site(REGION)
         watch = site.look(Watch)
         for plan in DEMO_GROUPS:
-            self._rows[plan.name] = Row(before=_reading(site, plan.name))
-            site.look(partial(_watched, watch=watch, plan=plan))
+            self._rows[plan.name] = Row(before=reading(site, plan.name))
+            site.look(partial(watched, watch=watch, plan=plan))
         self._introduce()
         with tempfile.TemporaryDirectory(prefix="spotward-demo-") as directory:
             with self._spotward(Path(directory)) as process:
@@ -162,7 +132,7 @@ class Demonstration:
     def _settled(self, cloud: Cloud) -> bool:
         """Is every group that opted in whole, on Spot, and as its owner set it?"""
         opted_in = [plan.name for plan in DEMO_GROUPS if plan.opted_in]
-        return all(_at_rest(cloud, name, self._warned) for name in opted_in)
+        return all(at_rest(cloud, name, self._warned) for name in opted_in)
 
     def _grow(self, stage: Stage) -> Callable[[], None]:
         hand = StageHand(self._cloud.url, region=stage.region)
@@ -175,12 +145,12 @@ class Demonstration:
 
     def _interrupt(self, site: Site) -> None:
         pools: dict[str, int] = {}
-        for one in site.look(_spot_members):
+        for one in site.look(spot_pools):
             pools[one] = pools.get(one, 0) + 1
         fullest = max(pools, key=lambda pool: (pools[pool], pool))
         warned = site.interrupt_pool(pool=fullest, group="*", count=None)
         self._warned |= set(warned)
-        by_id = {plan.name: site.look(partial(_ids, group=plan.name)) for plan in DEMO_GROUPS}
+        by_id = {plan.name: site.look(partial(member_ids, group=plan.name)) for plan in DEMO_GROUPS}
         for name, ids in by_id.items():
             self._rows[name].interrupted += len(ids & set(warned))
         self._console.print(f"  two minutes' notice for {counted(len(warned), 'instance')} in {fullest}")
@@ -218,43 +188,24 @@ class Demonstration:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _show(self, site: Site, calls: dict[str, int]) -> None:
-        table = Table(
-            title="What became of it",
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-        )
-        table.add_column("group", no_wrap=True)
-        for heading in ("before", "after", "USD/h", "saving", "interruptions", "shortfall"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for plan in DEMO_GROUPS:
-            row = self._rows[plan.name]
-            row.after = _reading(site, plan.name)
-            on_demand = (row.after.on_demand + row.after.spot) * _list_price(plan.instance_type)
-            saving = 1 - row.after.usd_per_hour / on_demand if on_demand else 0.0
-            table.add_row(
-                plan.name if plan.opted_in else f"{plan.name} *",
-                row.before.words,
-                row.after.words,
-                f"{on_demand:.3f} → {row.after.usd_per_hour:.3f}" if plan.opted_in else f"{on_demand:.3f}",
-                f"{saving:.0%}",
-                str(row.interrupted),
-                f"{row.shortfall.get('moving', 0.0) + row.shortfall.get('interrupted', 0.0):.0f}",
-            )
-        self._console.print(table)
-        self._console.print(
-            "before, after: members on demand + Spot; USD/h: on demand → now; interruptions: survived; "
-            "shortfall: instance-seconds below the owner's capacity; *: not opted in"
+        for name, row in self._rows.items():
+            row.after = reading(site, name)
+        self._console.print(outcome_table(self._rows))
+        self._tell(
+            "before, after: members on demand + Spot; USD/h: on demand → now; interruptions: survived; shortfall: "
+            "instance-seconds below the owner's capacity; *: not opted in"
         )
         growing = self._rows[GROWING].shortfall.get("growing", 0.0)
-        self._console.print(
+        self._tell(
             f"While {GROWING} grew, its own new instances took {growing:.0f} instance-seconds to come into service; "
             "that is no doing of Spotward's and not in the table."
         )
         most = listed([f"{n} {name}" for name, n in sorted(calls.items(), key=lambda c: -c[1])], most=4)
-        self._console.print(f"AWS calls made by Spotward: {sum(calls.values())} ({most})")
+        self._tell(f"AWS calls made by Spotward: {sum(calls.values())} ({most})")
+
+    def _tell(self, words: str) -> None:
+        """Prose, folded between words."""
+        self._console.print(words, soft_wrap=False)
 
     def _judge(self, site: Site, watch: Watch) -> int:
         breaches = site.look(lambda _: watch.look_at_rest())
@@ -264,74 +215,8 @@ class Demonstration:
         if wrong:
             return Exit.BROKEN
         took = self._clock.now() - self._began
-        self._console.print(
+        self._tell(
             f"[green]Every invariant held[/green] ({took:.0f} s): no group fell below its owner's size by our doing, "
             "sizes and processes are as their owners set them, what did not opt in is untouched, nothing is left over."
         )
         return Exit.DONE
-
-
-# ---- looking at the cloud --------------------------------------------------------------------------------------------
-
-
-def _watched(_cloud: Cloud, *, watch: Watch, plan: GroupPlan) -> None:
-    """What opted in must be put back as it was; the rest must not be touched."""
-    (watch.put_back if plan.opted_in else watch.leave_alone)(plan.name)
-
-
-def _members(cloud: Cloud, group: str) -> list[dict[str, str]]:
-    """The group's members in service, as EC2 describes them."""
-    answer = cloud.call("autoscaling.DescribeAutoScalingGroups", {"AutoScalingGroupNames": [group]}, time=cloud.now)[
-        "AutoScalingGroups"
-    ][0]
-    serving = [m["InstanceId"] for m in answer["Instances"] if m["LifecycleState"] == "InService"]
-    described = cloud.call("ec2.DescribeInstances", {"InstanceIds": serving}, time=cloud.now) if serving else {}
-    return [
-        {
-            "id": one["InstanceId"],
-            "type": one["InstanceType"],
-            "zone": one["Placement"]["AvailabilityZone"],
-            "lifecycle": one.get("InstanceLifecycle", "on-demand"),
-        }
-        for reservation in described.get("Reservations", ())
-        for one in reservation["Instances"]
-        if one["State"]["Name"] == "running"
-    ]
-
-
-def _ids(cloud: Cloud, group: str) -> set[str]:
-    return {member["id"] for member in _members(cloud, group)}
-
-
-def _spot_members(cloud: Cloud) -> list[str]:
-    """The pool of each Spot member, of all groups."""
-    every = (member for plan in DEMO_GROUPS for member in _members(cloud, plan.name))
-    return [f"{m['type']}/{m['zone']}" for m in every if m["lifecycle"] == "spot"]
-
-
-def _at_rest(cloud: Cloud, group: str, warned: set[str]) -> bool:
-    """Has it as many members as its owner wants, all serving, all Spot, and no note of ours on it?"""
-    entry = cloud.call("autoscaling.DescribeAutoScalingGroups", {"AutoScalingGroupNames": [group]}, time=cloud.now)[
-        "AutoScalingGroups"
-    ][0]
-    members = _members(cloud, group)
-    noted = any(tag["Key"].startswith("spotward:") and tag["Key"] != "spotward:enabled" for tag in entry["Tags"])
-    return (
-        len(members) == len(entry["Instances"]) == entry["DesiredCapacity"] == cloud.owners_capacity(group)
-        and all(m["lifecycle"] == "spot" for m in members)
-        and not noted
-        and not warned & {m["id"] for m in members}
-    )
-
-
-def _reading(site: Site, group: str) -> Reading:
-    members = site.look(lambda cloud: _members(cloud, group))
-    spot = [m for m in members if m["lifecycle"] == "spot"]
-    now = site.look(lambda cloud: cloud.now)
-    prices = [site.pools.prices.at(m["type"], m["zone"], PRODUCT, now) or 0.0 for m in spot]
-    listed_prices = [_list_price(m["type"]) for m in members if m["lifecycle"] != "spot"]
-    return Reading(on_demand=len(members) - len(spot), spot=len(spot), usd_per_hour=sum(prices) + sum(listed_prices))
-
-
-def _list_price(instance_type: str) -> float:
-    return world.catalogue(REGION).on_demand_usd_per_hour(instance_type, PRODUCT) or 0.0

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from spotward.aws.regions import Atlas, by_partition
 from spotward.aws.session import Aws, CallCounter
 from spotward.aws.threads import Workers
 from spotward.aws.translation import NoAnswer
@@ -45,6 +47,11 @@ def failing(aws: Aws, oracle: Oracle, reply: Callable[[dict[str, Any]], Reply] |
     with pytest.raises(OutsideError) as caught:
         asked(aws, "ec2", "terminate_instances", InstanceIds=["i-1"])
     return caught.value
+
+
+@pytest.fixture(scope="module")
+def atlas() -> Atlas:
+    return boto3.session.Session(region_name=REGION)
 
 
 # ---- regions ---------------------------------------------------------------------------------------------------------
@@ -125,20 +132,23 @@ def test_other_partitions_are_asked_in_themselves(moto: Moto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("home", "pattern", "asked_in"),
+    ("home", "patterns", "found"),
     [
-        ("cn-north-1", "*", "cn-north-1"),
-        ("us-gov-east-1", "us-*", "us-gov-east-1"),
-        ("cn-north-1", "us-*", "us-east-1"),
+        (None, ["*"], {"aws": ["*"]}),
+        ("eu-west-1", ["*"], {"aws": ["*"]}),
+        ("cn-north-1", ["*"], {"aws-cn": ["*"]}),
+        ("us-gov-east-1", ["us-*"], {"aws-us-gov": ["us-*"]}),
+        ("cn-north-1", ["us-*"], {"aws": ["us-*"]}),
+        ("us-east-1", ["us-gov-west-1", "us-*"], {"aws-us-gov": ["us-gov-west-1", "us-*"]}),
+        ("here", ["us-west-*"], {"aws": ["us-west-*"]}),
+        ("us-gov-east-1", ["mars-*"], {"aws-us-gov": ["mars-*"]}),
+        (None, ["eusc-*", "cn-*"], {"aws-eusc": ["eusc-*"], "aws-cn": ["cn-*"]}),
     ],
 )
 def test_a_glob_that_could_be_of_several_clouds_is_of_the_one_we_are_in(
-    moto: Moto, monkeypatch: pytest.MonkeyPatch, home: str, pattern: str, asked_in: str
+    atlas: Atlas, home: str | None, patterns: list[str], found: dict[str, list[str]]
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", home)
-    heard: list[str] = []
-    regions(Aws(counter=CallCounter(lambda region, _: heard.append(region))), pattern)
-    assert heard == [asked_in]
+    assert by_partition(patterns, home, atlas) == found
 
 
 def test_a_region_of_the_environment_that_is_no_region_does_not_stand_in_the_way_of_a_named_one(

@@ -116,6 +116,7 @@ def test_what_the_cluster_shows_late_is_not_asked_for_again() -> None:
     stage = Stage(cluster, policy=policy, lag=0.7).hook("i-1", 10.0).notice("i-1", 60.0).play(until=500.0)
     assert sorted((verb, order.name) for _, verb, order in cluster.orders) == [
         ("delete", "slow-1"),
+        ("delete", "stuck-1"),
         ("evict", "dns-1"),
         ("evict", "slow-1"),
         ("evict", "stuck-1"),
@@ -313,7 +314,7 @@ def test_a_machine_that_runs_is_never_marked_out_of_service() -> None:
 
 def test_a_machine_that_died_without_a_notice_leaves_no_ghosts() -> None:
     stage = Stage(a_cluster(a_pod("web-1", grace_seconds=3600.0))).gone("i-1", 10.0).play(until=300.0)
-    assert [type(deed) for deed in stage.deeds] == [MarkOutOfService, DeleteNode]
+    assert [type(deed) for deed in stage.deeds] == [DeletePods, MarkOutOfService, DeleteNode]
     assert stage.incident().ended is not None
 
 
@@ -358,6 +359,15 @@ def test_a_notice_that_comes_before_the_cluster_was_seen_is_kept_until_it_is() -
     stage.notice("i-1", 10.0).at(15.0, stage.show_all)
     stage.play(until=60.0)
     assert stage.incident().drained
+
+
+def test_a_machine_that_died_before_the_cluster_was_seen_leaves_no_ghosts_either() -> None:
+    stage = Stage(a_cluster(a_pod("web-1", grace_seconds=3600.0)))
+    stage._queue.clear()
+    stage.gone("i-1", 10.0).gone("i-99", 11.0).at(15.0, stage.show_all)
+    stage.play(until=300.0)
+    assert "n-1" not in stage.cluster.nodes
+    assert len(stage.world.incidents) == 0
 
 
 def test_without_a_name_for_the_cluster_what_ec2_said_before_it_was_seen_still_holds() -> None:

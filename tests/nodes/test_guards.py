@@ -102,6 +102,8 @@ def test_no_pod_is_given_no_time_at_all() -> None:
     assert grace_guard(world, wish(EvictPods(pods=(order(0),), **N1))) is not None
     assert grace_guard(world, wish(DeletePods(pods=(order(0),), **N1))) is not None
     assert grace_guard(world, wish(EvictPods(pods=(order(1), order(None)), **N1))) is None
+    off = a_world(an_incident(off_time=5.0, off_state="terminated"))
+    assert grace_guard(off, wish(DeletePods(pods=(order(0),), **N1))) is None
 
 
 def test_no_budget_is_passed_before_the_last_moment() -> None:

@@ -147,6 +147,8 @@ class Watch:
     def _asked(self, action: object, stage: Stage) -> None:
         match action:
             case EvictPods() | DeletePods():
+                if action.instance_id in stage.cluster.states:
+                    return  # nobody stops them any more, and so they may be forgotten at once
                 for order in action.pods:
                     assert order.grace_seconds is None or order.grace_seconds >= 1, "a grace of nothing"
                     shortens = isinstance(action, DeletePods) and self._is_leaving(order.uid, stage)

@@ -103,13 +103,11 @@ class ClusterHands:
         )
 
     async def _empty(self, action: EvictPods | DeletePods, attempt: int) -> Event:
-        ask = self._pods.evict if isinstance(action, EvictPods) else self._pods.delete
         room = asyncio.Semaphore(PODS_AT_ONCE_MAX)
 
         async def one(pod: PodOrder) -> PodAnswer:
             async with room:
-                answer: EvictionAnswer = await ask(pod)
-            return told(pod.uid, answer)
+                return told(pod.uid, await self._asked(action, pod))
 
         answers = await asyncio.gather(*(one(pod) for pod in action.pods))
         return PodsAnswered(
@@ -120,6 +118,13 @@ class ClusterHands:
             node=action.node,
             answers=tuple(answers),
         )
+
+    async def _asked(self, action: EvictPods | DeletePods, pod: PodOrder) -> EvictionAnswer:
+        if isinstance(action, EvictPods):
+            return await self._pods.evict(pod)
+        if pod.grace_seconds == 0:  # only ever of a machine that EC2 says is off
+            return await self._pods.remove(pod)
+        return await self._pods.delete(pod)
 
     async def _plain(
         self, action: UncordonNode | MarkOutOfService | UnmarkOutOfService | DeleteNode | TellCluster

@@ -78,8 +78,8 @@ class Surroundings:
             raise Transient("the pods of the cluster were not seen yet", code="NotListed") from None
         if (lost := self._lost.get(PODS.plural)) is not None:
             raise Transient(f"what is known of the node's pods is old: {lost[1]}", code="Unreachable")
-        pods = self._pods.ask(node, instance_id)
-        claims = await self._claims_of(pods)
+        claims = await self._claims_of(self._pods.of(node))
+        pods = self._pods.ask(node, instance_id)  # last, so that no change of them is told before they are
         return PodsSeen(
             time=self._clock.now(), instance_id=instance_id, node=node, pods=pods, claims=claims, whole=True
         )

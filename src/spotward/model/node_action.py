@@ -88,7 +88,8 @@ class PodOrder:
     uid: str
     """A precondition of the call: another pod by that name is not meant."""
     grace_seconds: int | None = None
-    """How long it may take to stop; None leaves it its own time. Never 0 on a machine that may run."""
+    """How long it may take to stop; None leaves it its own time. 0 only where EC2 says that the machine is off: then
+    nobody stops it any more, and it is taken off the list at once."""
 
     @property
     def id(self) -> str:

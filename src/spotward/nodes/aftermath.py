@@ -10,9 +10,16 @@ data, so it is set only when EC2 has said that the machine is stopped or termina
 from dataclasses import replace
 
 from spotward.model.action import FindInstance
-from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Node
+from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Node, Pod
 from spotward.model.incident import Cause, Incident, Replacement, Signal
-from spotward.model.node_action import DeleteNode, MarkOutOfService, UncordonNode, UnmarkOutOfService
+from spotward.model.node_action import (
+    DeleteNode,
+    DeletePods,
+    MarkOutOfService,
+    PodOrder,
+    UncordonNode,
+    UnmarkOutOfService,
+)
 from spotward.model.units import span
 from spotward.model.world import World
 from spotward.nodes.keys import Errand, key_of
@@ -26,6 +33,10 @@ REBOOTED = frozenset({Cause.MAINTENANCE, Cause.SHUTDOWN})
 
 STOPPING_ACTIONS = ("stop", "hibernate")
 """After these an interrupted machine may come back."""
+
+CLEARING_SECONDS_MAX = 360.0
+"""While volumes or pods hang on it a node is left for so long: its taint is what sets them free. The controller that
+detaches volumes waits no longer for a dead node either."""
 
 LOOKS_PER_WAIT = 4
 """The longer a machine outlives its deadline, the less often EC2 is asked about it: after each quarter of the time."""
@@ -173,7 +184,28 @@ def clear_up(steps: Steps, scene: Scene) -> Steps:
         return steps
     if scene.now < incident.clear_time:
         return steps.waking(incident.clear_time)
-    return _node_deleted(_out_of_service(steps, scene, node), scene, node, incident.off_time)
+    steps = _out_of_service(_pods_forgotten(steps, scene), scene, node)
+    return _node_deleted(steps, scene, node, incident.off_time)
+
+
+def _pods_forgotten(steps: Steps, scene: Scene) -> Steps:
+    """Nobody stops these pods any more, so they are deleted at once, and what waits for their names can come up."""
+    incident = steps.incident
+    ghosts = hanging(incident, scene)
+    if not ghosts:
+        return steps
+    orders = tuple(PodOrder(namespace=p.namespace, name=p.name, uid=p.uid, grace_seconds=0) for p in ghosts)
+    deed = DeletePods(
+        instance_id=incident.instance_id, key=key_of(incident, Errand.FORGET), node=incident.node, pods=orders
+    )
+    return steps.wishing(deed, f"EC2 says that the machine is {incident.off_state}: nobody stops them any more")
+
+
+def hanging(incident: Incident, scene: Scene) -> list[Pod]:
+    """Pods on the node that come up elsewhere once they are gone here."""
+    pods = scene.pods(incident)
+    seen = pods.pods.values() if pods is not None else ()
+    return [pod for pod in seen if not (pod.mirror or pod.finished or pod.from_daemon_set)]
 
 
 def _out_of_service(steps: Steps, scene: Scene, node: Node) -> Steps:
@@ -194,10 +226,7 @@ def _out_of_service(steps: Steps, scene: Scene, node: Node) -> Steps:
 
 def left_behind(incident: Incident, scene: Scene) -> bool:
     """Do pods that come up elsewhere, or volumes, still hang on the node?"""
-    pods = scene.pods(incident)
-    seen = pods.pods.values() if pods is not None else ()
-    hanging = any(not (pod.mirror or pod.finished or pod.from_daemon_set) for pod in seen)
-    return hanging or bool(scene.world.cluster.attachments.get(incident.node))
+    return bool(hanging(incident, scene)) or bool(scene.world.cluster.attachments.get(incident.node))
 
 
 def _node_deleted(steps: Steps, scene: Scene, node: Node, off_time: float) -> Steps:
@@ -205,6 +234,8 @@ def _node_deleted(steps: Steps, scene: Scene, node: Node, off_time: float) -> St
     if incident.off_state != "terminated" or node.deletion_time is not None:
         return steps
     due = off_time + scene.policy.delete_node_seconds
+    if left_behind(incident, scene):
+        due = max(due, off_time + CLEARING_SECONDS_MAX)
     if scene.now < due:
         return steps.waking(due)
     deed = DeleteNode(

@@ -12,6 +12,11 @@ GRACE_SECONDS_MIN = 1
 """The shortest grace that is ever given on a machine that may run."""
 
 
+ASKING_SECONDS = 1.0
+"""Asking takes a moment, so who is asked at the latest start is asked a little after it: nobody is cut short for that.
+The reserve covers it."""
+
+
 def stop_time(deadline: float | None, reserve_seconds: float) -> float:
     """When every pod must have stopped; never, without a deadline."""
     return math.inf if deadline is None else deadline - reserve_seconds
@@ -25,6 +30,6 @@ def latest_start(stop: float, grace_seconds: float) -> float:
 def fitting_grace(stop: float, now: float, grace_seconds: float) -> int | None:
     """The grace to give a pod that is asked now: None leaves it its own, because that fits."""
     left = stop - now
-    if left >= grace_seconds:
+    if left >= grace_seconds - ASKING_SECONDS:
         return None
     return max(GRACE_SECONDS_MIN, math.floor(left))

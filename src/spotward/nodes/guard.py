@@ -56,10 +56,13 @@ def ownership_guard(world: World, wish: Wish) -> str | None:
     return f"{foreign[0]} on {action.node} is not ours to take back" if foreign else None
 
 
-def grace_guard(_world: World, wish: Wish) -> str | None:
-    """No pod is given no time at all: the API would forget it at once while it may still run."""
+def grace_guard(world: World, wish: Wish) -> str | None:
+    """No pod is given no time at all, on a machine that may run: the API would forget it while it goes on."""
     action = wish.action
     if not isinstance(action, EvictPods | DeletePods):
+        return None
+    incident = world.incidents.get(action.instance_id)
+    if incident is not None and incident.off_time is not None:
         return None
     hurried = next((pod for pod in action.pods if pod.grace_seconds is not None and pod.grace_seconds < 1), None)
     return f"{hurried.id} may not be given {hurried.grace_seconds} s to stop" if hurried is not None else None
@@ -71,7 +74,7 @@ def budget_guard(policy: NodesPolicy) -> Guard:
     def admits(world: World, wish: Wish) -> str | None:
         action = wish.action
         incident = world.incidents.get(action.subject) if isinstance(action, DeletePods) else None
-        if incident is None or not isinstance(action, DeletePods):
+        if incident is None or incident.off_time is not None or not isinstance(action, DeletePods):
             return None
         scene = Scene(world=world, policy=policy)
         early = (_too_early(pod.uid, incident, scene) for pod in action.pods)

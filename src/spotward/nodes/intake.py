@@ -171,7 +171,7 @@ def _concerns_us(
     if is_foreign(world, event.instance_id, policy):
         return False
     if not world.cluster.seen:
-        return bool(policy.cluster) and not isinstance(event, InstanceGone)
+        return bool(policy.cluster)
     return isinstance(event, LifecycleHooked) and bool(policy.cluster)
 
 

@@ -17,6 +17,8 @@ class Errand(StrEnum):
     EVICT = "evict"
     DELETE = "delete"
     SHORTEN = "shorten"
+    FORGET = "forget"
+    """Delete what the machine can no longer stop, because it is off."""
     HEARTBEAT = "heartbeat"
     COMPLETE = "complete"
     OUT_OF_SERVICE = "out of service"

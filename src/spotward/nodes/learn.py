@@ -143,6 +143,8 @@ def _answered(incident: Incident, world: World, event: PodsAnswered, policy: Nod
         else record
         for record in incident.pods
     )
+    if event.key == key_of(incident, Errand.FORGET):
+        incident = replace(incident, clear_time=event.time + SHOWN_SECONDS)
     return replace(incident, pods=records)
 
 

@@ -39,7 +39,7 @@ class Stage:
     """A play in one cluster.
 
     lag: so long after its answers the cluster shows what it did, in seconds. alone: the room of groups does not decide;
-    what it would do is put into the World.
+    what it would do is put into the World. dry: every deed is refused.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Stage:
         *,
         policy: NodesPolicy | None = None,
         alone: bool = False,
+        dry: bool = False,
         seed: int | None = None,
         lost: float = 0.0,
         lag: float = 0.0,
@@ -56,7 +57,8 @@ class Stage:
         self.cluster = cluster
         self.policy = policy or NodesPolicy(cluster=CLUSTER)
         every = [incidents(self.policy)] if alone else deciders(GroupsPolicy(), self.policy)
-        self.core = Core(every, guards(GroupsPolicy(), self.policy))
+        first = [lambda _world, wish: "dry run" if wish.action.mutates else None] if dry else []
+        self.core = Core(every, [*first, *guards(GroupsPolicy(), self.policy)])
         self.world = World()
         self.time = 0.0
         self.asked: list[tuple[float, Asked]] = []

@@ -98,7 +98,7 @@ def test_a_pod_made_again_under_its_old_name_is_another_pod() -> None:
 def test_a_node_that_cannot_be_cordoned_is_emptied_all_the_same_when_it_must_go() -> None:
     stage = Stage(a_cluster(a_pod("web-1"), cordon_forbidden=True, remakes=False)).notice("i-1", 10.0).play(until=80.0)
     assert evicted(stage) == ["web-1"]
-    assert "it could not be cordoned; its pods are moved all the same" in stage.words()
+    assert "it could not be cordoned; its pods are to go all the same" in stage.words()
 
 
 def test_a_cluster_that_forbids_our_taint_is_no_reason_not_to_drain() -> None:
@@ -133,6 +133,26 @@ def test_a_pod_that_the_server_does_not_know_is_gone_whatever_is_seen_of_it() ->
     stage = Stage(cluster).notice("i-1", 10.0).play(until=60.0)
     assert len(cluster.orders) == 1
     assert stage.incident().drained
+
+
+def test_a_dry_run_of_a_node_that_really_goes_ends_with_it() -> None:
+    stage = Stage(a_cluster(a_pod("web-1")), dry=True).notice("i-1", 10.0)
+    stage.at(200.0, lambda: stage.cluster.nodes.pop("n-1"))
+    stage.play(until=300.0)
+    assert stage.deeds == []
+    assert stage.world.incidents.get("i-1") is None
+
+
+def test_a_dry_run_says_what_it_would_do_and_ends_like_any_other() -> None:
+    stage = Stage(a_cluster(a_pod("web-1")), dry=True).notice("i-1", 10.0, takes=False)
+    stage.hear(NoticeWithdrawn(time=100.0, region="us-east-1", instance_id="i-1", notice="interruption"))
+    stage.play(until=90.0)
+    assert stage.deeds == []
+    refused = {key for _, step in stage.steps if step.page for key in (r.key for r in step.page.refusals)}
+    assert {"incident i-1 10.000 mark", "incident i-1 10.000 evict"} <= refused
+    assert not stage.cluster.nodes["n-1"].unschedulable
+    stage.play(until=200.0)
+    assert stage.world.incidents.get("i-1") is None
 
 
 # ---- who goes when -------------------------------------------------------------------------------------------------

@@ -125,6 +125,9 @@ def take_back(steps: Steps, scene: Scene) -> Steps:
         return steps
     if incident.out_of_service:
         steps = steps.wishing(_in_service(incident), "the machine is on again")
+    if incident.marking and scene.refused(key_of(incident, Errand(incident.marking))):
+        incident = replace(incident, marking="")
+        steps = steps.at(incident)
     if incident.marking:
         asked = marking(incident, Errand(incident.marking), scene)
         return steps.wishing(asked, "what was set of it, before a break, is to be taken back")

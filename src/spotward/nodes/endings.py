@@ -34,8 +34,9 @@ def told(steps: Steps, scene: Scene) -> Steps:
 
 
 def _untold(incident: Incident, errand: Errand, scene: Scene) -> bool:
-    told = errand.value in incident.told
-    return not told and scene.failures(key_of(incident, errand)) < TELLING_FAILURES_MAX
+    key = key_of(incident, errand)
+    given_up = scene.refused(key) or scene.failures(key) >= TELLING_FAILURES_MAX
+    return errand.value not in incident.told and not given_up
 
 
 def _is_done(incident: Incident, scene: Scene) -> bool:

@@ -87,6 +87,10 @@ class Scene:
         wish = self.world.wishes.get(key)
         return wish is not None and wish.state == "asked"
 
+    def refused(self, key: str) -> bool:
+        """Did a guard refuse it, so that it was never asked? A dry run refuses every deed."""
+        return key in self.world.verdicts and key not in self.world.wishes
+
     def failures(self, key: str) -> int:
         """How often in a row it failed."""
         wish = self.world.wishes.get(key)

@@ -126,12 +126,12 @@ def _begun(steps: Steps, scene: Scene) -> Steps:
         return steps.at(replace(incident, begun_time=None)) if stops else steps
     if not drains or scene.node(incident) is None or not _has_room(incident, scene):
         return steps
-    failures = scene.failures(key_of(incident, Errand.MARK))
-    hopeless = incident.forced and failures >= MARKING_FAILURES_MAX
+    key = key_of(incident, Errand.MARK)
+    hopeless = incident.forced and (scene.refused(key) or scene.failures(key) >= MARKING_FAILURES_MAX)
     if incident.marked != Errand.MARK.value and not hopeless and incident.off_time is None:
         return steps
     if hopeless and incident.marked != Errand.MARK.value:
-        steps = steps.noting_trouble("it could not be cordoned; its pods are moved all the same")
+        steps = steps.noting_trouble("it could not be cordoned; its pods are to go all the same")
     steps = steps.at(replace(steps.incident, begun_time=scene.now))
     return steps.judging(f"drain of {incident.node}", None)
 

@@ -126,6 +126,13 @@ def test_marked_examples_run(line: str, tmp_path: Path) -> None:
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
+def test_the_architecture_has_a_row_for_every_room_and_for_none_that_there_is_not() -> None:
+    package = CHECKOUT / "src" / "spotward"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")} | {"config"}
+    rows = re.findall(r"^\| `(\w+)` \|", (CHECKOUT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(rooms)
+
+
 def test_the_changelog_begins_with_what_is_not_released_and_knows_the_version() -> None:
     text = (CHECKOUT / "CHANGELOG.md").read_text()
     sections = re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)

@@ -64,30 +64,31 @@ async def forever(config: Config, *, log: str) -> int:
         )
         async with serving(view, host=config.web.host, port=config.web.port) as address:
             tell.started(regions=house.regions, pages=address, queue=config.queue)
-            await _act(house, store, view, tell)
+            while True:
+                if await _turn(house, store, view, tell):
+                    break
+                # All that was known may be out of date: the next turn begins as a start does, with nothing.
+                house.close()
+                await asyncio.sleep(STANDBY_SECONDS)
+                house = await parts(config)
     finally:
         await store.close()
         house.close()
     return Exit.DONE
 
 
-async def _act(house: Parts, store: Store, view: "View", tell: Teller) -> None:
-    """Act until a signal; where there are replicas, in turn with them.
-
-    Each turn begins with a shell that knows nothing, as after a start: what it knew before may be long out of date.
-    """
-    while True:
-        live = house.live(store, sources=house.sources(), listeners=[tell, view], waiting=True)
-        view.follow(live)
-        try:
-            await live.run(signals=True)
-        except (StaleLease, Transient) as error:
-            if not shared(house.config):
-                raise
-            log_.warning("not acting any more; standing by", reason=str(error))
-        else:
-            return
-        await asyncio.sleep(STANDBY_SECONDS)
+async def _turn(house: Parts, store: Store, view: "View", tell: Teller) -> bool:
+    """Act until a signal: True then. False if another replica took over, so that we are to stand by again."""
+    live = house.live(store, sources=house.sources(), listeners=[tell, view], waiting=True)
+    view.follow(live)
+    try:
+        await live.run(signals=True)
+    except (StaleLease, Transient) as error:
+        if not shared(house.config):
+            raise
+        log_.warning("not acting any more; standing by", reason=str(error))
+        return False
+    return True
 
 
 async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:

@@ -78,7 +78,7 @@ def _in_cluster(config: Config, owner: Owner) -> "KubeStore":
     from spotward.kube.configuration import find_cluster
     from spotward.kube.store import KubeStore
 
-    cluster = find_cluster()
+    cluster = find_cluster(config.kubernetes.kubeconfig, config.kubernetes.context)
     return KubeStore(
         Kube(cluster, clock=SystemClock()),
         namespace=config.store.namespace or cluster.namespace,

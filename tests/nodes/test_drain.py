@@ -364,6 +364,23 @@ def test_a_machine_that_was_stopped_and_started_gets_its_node_back() -> None:
     assert stage.world.incidents.get("i-1") is None
 
 
+def test_a_machine_that_is_on_again_is_not_emptied_for_the_notice_of_its_last_life() -> None:
+    cluster = a_cluster(a_pod("web-1"))
+    stage = Stage(cluster).notice("i-1", 10.0, action="stop", takes=False).gone("i-1", 131.0, "stopped")
+
+    def started() -> None:
+        cluster.states.pop("i-1")
+        cluster.nodes["n-1"] = replace(cluster.nodes["n-1"], conditions=a_node(1).conditions, boot_id="boot-2")
+
+    stage.at(300.0, started)
+    stage.hear(InstanceLaunched(time=301.0, region="us-east-1", instance_id="i-1"))
+    stage.at(400.0, stage.show_all)
+    stage.play(until=500.0)
+    assert len(stage.of(CordonNode)) == 1
+    assert not cluster.nodes["n-1"].unschedulable
+    assert stage.world.incidents.get("i-1") is None
+
+
 # ---- whose node it is ----------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,11 @@ LEAVING_TARGETS = ("Terminated", "Detached", "Warmed:Stopped", "Warmed:Hibernate
 but it goes on; it is left out of what is acted on.)"""
 
 
+ADOPTED_LATE_SECONDS = 60.0
+"""A notice whose time passed longer ago than this says nothing of a node that is there all the same: its machine was
+started again, or was never taken."""
+
+
 def opened(world: World, event: Event, policy: NodesPolicy) -> tuple[Incident, ...]:
     """Incidents as they stand once the event is heard: new ones, and those to which it adds or from which it takes."""
     if isinstance(event, NodesSeen):
@@ -203,7 +208,7 @@ def _of_doom(doom: Doom) -> Signal:
 def _is_long_past(signal: Signal, world: World, policy: NodesPolicy) -> bool:
     if signal.deadline is None:
         return world.time > signal.time + policy.rebalance_keep_seconds
-    return world.time > signal.deadline + policy.forget_seconds
+    return world.time > signal.deadline + ADOPTED_LATE_SECONDS
 
 
 def _withdrawn(world: World, event: NoticeWithdrawn | MaintenanceEnded) -> tuple[Incident, ...]:

@@ -89,8 +89,9 @@ def test_a_run_that_is_interrupted_says_what_is_not_finished(scenery: Scenery, s
     with spotward.running("run", "--once", "--log", "json") as run:
         scenery.until(scenery.launched)
         assert run.stop(signal.SIGINT) == Exit.INTERRUPTED
-        assert "1 swap not finished; the next run goes on with them" in run.said
-    assert f"us-east-1/{web} (saving)" in spotward("status").out
+        assert "1 undertaking not finished; the next run goes on with it" in run.said
+    under_way = spotward("status").out.splitlines()
+    assert any(line.split()[:2] == [f"us-east-1/{web}", "saving"] for line in under_way), under_way
     assert spotward("run", "--once").code == Exit.DONE
     assert "nothing is under way" in spotward("status").out
 

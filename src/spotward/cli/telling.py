@@ -102,5 +102,6 @@ def say_undone(ending: Ending) -> None:
     for key, reason in ending.waiting:
         _aside().print(f"[red]not done:[/red] {escape(key)}: {escape(reason)}")
     if ending.open_undertakings:
-        number = counted(len(ending.open_undertakings), "undertaking")
-        _aside().print(f"{number} not finished; the next run goes on with them")
+        number = len(ending.open_undertakings)
+        them = "it" if number == 1 else "them"
+        _aside().print(f"{counted(number, 'undertaking')} not finished; the next run goes on with {them}")

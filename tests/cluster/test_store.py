@@ -297,6 +297,28 @@ def test_while_nobody_answers_nothing_is_written_and_it_goes_on_afterwards(desk:
     play(work)
 
 
+def test_a_commit_that_is_cancelled_at_any_moment_leaves_a_store_that_goes_on(desk: Desk) -> None:
+    async def work() -> None:
+        store = desk.open()
+        lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
+        for number in range(40):
+            aside = [SetAside(time=NOON, source="s", reason=str(number))]
+            writing = asyncio.create_task(store.commit(lease, (), aside))
+            await asyncio.sleep(number * 0.0005)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            if number % 10 == 9:
+                lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
+        await asyncio.sleep(0.5)  # what was sent and not waited for may still be written
+        await store.lease(WHOLE_JOURNAL, ALICE, 60)
+        other = desk.open()
+        assert await store.unreadable(limit=99) == await other.unreadable(limit=99)
+        for each in (store, other):
+            await each.close()
+
+    play(work)
+
+
 # ---- size ----------------------------------------------------------------------------------------------------
 
 

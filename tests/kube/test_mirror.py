@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from spotward.cli.stores import SNAPSHOT_INPUTS
 from spotward.config import StoreSettings
 from spotward.engine.core import Core
 from spotward.engine.journal_batch import Batch
@@ -112,7 +111,6 @@ def test_the_documents_tell_the_limits_that_hold() -> None:
     budget = Budget()
     mib = 2**20
     assert f"90 days, and no more than {RETENTION.pages_max:,}" in journal
-    assert f"every {SNAPSHOT_INPUTS:,} inputs" in journal
     assert f"at most {budget.image_bytes_max // mib} MiB compressed" in journal
     assert f"at most {budget.tail_commits_max:,}, or {budget.tail_bytes_max // mib} MiB compressed" in journal
     assert f"above {budget.tail_bytes_limit // mib} MiB" in journal

@@ -21,9 +21,6 @@ SHUTDOWN_SECONDS = 2.5
 """How long a replica that is stopped waits for what is under way, before it hands over. What is cut off is found in
 doubt by the next one, as after a kill; but a group is left alone for no longer than five seconds."""
 
-SNAPSHOT_INPUTS = 1_000
-"""In the cluster an image is made after so many events: a replica that takes over reads no more than those."""
-
 
 def shared(config: Config) -> bool:
     """May several processes name the same journal, of which one acts?"""
@@ -40,7 +37,6 @@ def policy_for(config: Config, policy: LivePolicy, *, waiting: bool) -> LivePoli
         standby_seconds=STANDBY_SECONDS,
         standby_seconds_max=float("inf") if waiting else config.store.lease_seconds + 2 * STANDBY_SECONDS,
         shutdown_seconds=SHUTDOWN_SECONDS,
-        snapshot_inputs=SNAPSHOT_INPUTS,
     )
 
 

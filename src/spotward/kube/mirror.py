@@ -70,8 +70,9 @@ class Mirror:
         self.sequence += 1
 
     def undo(self) -> None:
-        """What was begun was not written."""
-        self.connection.execute("ROLLBACK")
+        """What was begun, if anything was, was not written."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
 
     def take(self, batch: Batch) -> None:
         """A batch that stands in the cluster as commit `sequence + 1`."""

@@ -50,8 +50,9 @@ class Budget:
     image_bytes_max: int = 8 * 2**20
     """An image is not greater: first the recording for replay is given up, then the oldest pages."""
 
-    tail_commits_max: int = 2_000
-    """After so many commits a new image is made, so that a load reads no more than these."""
+    tail_commits_max: int = 1_000
+    """After so many commits a new image is made. A load reads no more than these, which takes two seconds on a busy
+    machine: they are part of the fifteen in which a replica takes over."""
 
     tail_bytes_max: int = 16 * 2**20
     """And after so many bytes."""

@@ -142,9 +142,9 @@ class KubeStore:
     async def _appended(self, mirror: Mirror, batch: Batch, *, role: str = COMMIT) -> bool:
         """Write it as the next commit; False, having written nothing, if there is a next one already."""
         text = await self._apart(partial(batch_text, batch))
-        await self._apart(partial(mirror.begin, batch))
         size = None
         try:
+            await self._apart(partial(mirror.begin, batch))
             size = await self._log.append(mirror.sequence + 1, text, role=role)
         finally:
             if size is None:
@@ -287,8 +287,15 @@ class KubeStore:
         self._tail_bytes += len(text) // PACKED_SHARE
 
     async def _apart(self, work: Callable[[], Answer]) -> Answer:
-        """In the store's own thread: a great observation takes a while to write."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """In the store's own thread: a great observation takes a while to write. Whoever is cancelled meanwhile still
+        waits for it, for the tables must not change under who comes next.
+        """
+        working = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])
+            raise
 
 
 async def _passing(work: Awaitable[Answer]) -> Answer:

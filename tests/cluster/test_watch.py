@@ -9,7 +9,7 @@ import pytest
 
 from spotward.kube.reading import node, pod
 from spotward.kube.resources import NODES, PODS, Resource
-from spotward.kube.watch import Changed, Listed, Lost, News, Removed, Wanted, Watch
+from spotward.kube.watch import Changed, Listed, Lost, News, Regained, Removed, Wanted, Watch
 from spotward.model.cluster import Node, Pod
 from spotward.model.errors import Permanent
 from tests.cluster.control_plane import NOBODY, ControlPlane
@@ -112,6 +112,17 @@ async def test_what_we_may_not_look_at_is_said_once_and_not_asked_for_ever(stage
     nobody.close()
 
 
+async def too_old(stage: Stage, where: Node) -> None:
+    """A server that has just begun remembers no version of before; whoever comes with one of those lists anew."""
+    begun = stage.kube.calls.copy()
+    async with hearing(Watch(kube=stage.kube, wanted=pods_of(stage, where), _version="1")) as ear:
+        listed = await ear.until(lambda news: isinstance(news, Listed))
+        assert len(names_in(listed)) == 2
+    asked = stage.kube.calls - begun
+    assert asked["list pods"] == 1
+    assert asked["watch pods"] >= 1, "it began where it stood, and not with a list"
+
+
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_an_api_server_that_is_away_for_half_a_minute_costs_no_change(
     own_control_plane: ControlPlane, how: str
@@ -139,7 +150,8 @@ def test_an_api_server_that_is_away_for_half_a_minute_costs_no_change(
             assert pod_before.name in names_in(lists[-1])
             if how == "stopped":
                 assert len(losses) == 1, "it is said once"
-                assert len(lists) == 2, "a server that has just begun knows no version of before: all is listed anew"
+                assert [news for news in ear.heard if isinstance(news, Regained)]
+                await too_old(stage, here)
             else:
                 assert len(losses) <= 1, "none if the connection stood already"
                 assert len(lists) == 1, "the version that we know is still good"

@@ -58,16 +58,16 @@ def measures() -> Iterator[Measure]:
 
 
 def _exporter(url: str) -> Iterator[Measure]:
-    port = _free_port()
+    port = free_port()
     command = [*SPOTWARD, "export", "terminations", "--bind-addr", f"{HOST}:{port}", "--metadata-endpoint", url]
     page = f"http://{HOST}:{port}/metrics"
     starts = []
     for _ in range(STARTS):
-        with _running(command, page) as (_process, seconds):
+        with running(command, page) as (_process, seconds):
             starts.append(seconds)
     # The best of several: what else the machine is busy with only ever adds to it.
     yield Measure(name="exporter, start until it answers", figure=min(starts), unit="s", at_most=START_SECONDS_MAX)
-    with _running(command, page) as (process, _):
+    with running(command, page) as (process, _):
         before = cpu_seconds(process.pid)
         for _ in range(SCRAPES):
             _got(page)
@@ -80,13 +80,13 @@ def _exporter(url: str) -> Iterator[Measure]:
 @contextmanager
 def _metadata() -> Iterator[str]:
     """A metadata service that has a notice, advice and maintenance to tell."""
-    port = _free_port()
-    with _running([*SPOTWARD, "imds", "--port", str(port)], f"http://{HOST}:{port}/"):
+    port = free_port()
+    with running([*SPOTWARD, "imds", "--port", str(port)], f"http://{HOST}:{port}/"):
         yield f"http://{HOST}:{port}"
 
 
 @contextmanager
-def _running(command: Sequence[str], page: str) -> "Iterator[tuple[subprocess.Popen[bytes], float]]":
+def running(command: Sequence[str], page: str) -> "Iterator[tuple[subprocess.Popen[bytes], float]]":
     """The process, and the seconds until its page was there."""
     own = environment()
     began = time.perf_counter()
@@ -123,7 +123,8 @@ def _said(command: Sequence[str]) -> str:
     return ended.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has now."""
     with socket.socket() as door:
         door.bind((HOST, 0))
         number: int = door.getsockname()[1]

@@ -57,14 +57,17 @@ class Stage:
 
     @asynccontextmanager
     async def set(self) -> AsyncIterator["Stage"]:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        await self.owner.json("create", NAMESPACES, body=body)
+        await self.create_namespace()
         try:
             yield self
         finally:
             await self.clear()
             for kube in (self.owner, self.kube):
                 kube.close()
+
+    async def create_namespace(self) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        await self.owner.json("create", NAMESPACES, body=body)
 
     async def clear(self) -> None:
         """What this test made is gone, so that the next meets an idle cluster. A server that is off is left alone."""

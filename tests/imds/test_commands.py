@@ -168,3 +168,12 @@ def test_the_light_programs_load_none_of_what_is_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"typer", "pydantic", "rich", "structlog", "boto3", "moto", "fastapi", "prometheus_client"}
     assert heavy & set(loaded) == set()
+
+
+def test_an_agent_that_cannot_know_its_node_or_its_cluster_says_what_to_give(tmp_path: Path) -> None:
+    state = ("--state", str(tmp_path))
+    assert "--node-name" in failed("agent", *state)
+    kubeconfig = tmp_path / "none"
+    assert str(kubeconfig) in failed("agent", *state, "--node-name", "n-1", "--kubeconfig", str(kubeconfig))
+    assert "poll_seconds" in failed("agent", *state, "--node-name", "n-1", "--poll-seconds", "0")
+    assert "--bind-addr" in failed("agent", *state, "--node-name", "n-1", "--bind-addr", "nowhere")

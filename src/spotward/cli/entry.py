@@ -11,7 +11,7 @@ from importlib import import_module
 from spotward.cli.exits import Exit
 from spotward.model.errors import OutsideError, SpotwardError
 
-LIGHT = {"export": "spotward.cli.export", "imds": "spotward.cli.imds"}
+LIGHT = {"agent": "spotward.cli.agent", "export": "spotward.cli.export", "imds": "spotward.cli.imds"}
 """First word → the module whose `run` reads the rest and gives the exit code."""
 
 

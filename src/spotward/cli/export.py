@@ -30,8 +30,8 @@ LEVELS = {
 def run(words: Sequence[str]) -> int:
     """Serves until it is stopped. Raises ConfigError."""
     told = parser().parse_args(words)
-    host, port = _address(told.bind_addr)
-    set_up_light(level=_level(told.log_level))
+    host, port = address(told.bind_addr)
+    set_up_light(level=level(told.log_level))
     asyncio.run(
         _export(told.metadata_endpoint, host=host, port=port, metrics_path=told.metrics_path, v1=not told.no_imdsv1)
     )
@@ -64,18 +64,20 @@ def _option(of: ArgumentParser, name: str, default: str, metavar: str, words: st
     of.add_argument(f"--{name}", f"-{name}", default=default, metavar=metavar, help=f"{words} Default: {default}")
 
 
-def _address(text: str) -> tuple[str | None, int]:
+def address(text: str) -> tuple[str | None, int]:
+    """`:9189` is every address of the machine. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise ConfigError(f"--bind-addr is {text!r}; give an address and a port as :9189 or 127.0.0.1:9189")
     return host.strip("[]") or None, int(port)
 
 
-def _level(word: str) -> str:
-    level = LEVELS.get(word.lower())
-    if level is None:
+def level(word: str) -> str:
+    """The standard library's name of a level. Raises ConfigError."""
+    found = LEVELS.get(word.lower())
+    if found is None:
         raise ConfigError(f"--log-level is {word!r}; give one of debug, info, warn, error")
-    return level
+    return found
 
 
 async def _export(url: str, *, host: str | None, port: int, metrics_path: str, v1: bool) -> None:

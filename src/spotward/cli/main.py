@@ -345,6 +345,14 @@ def demo(
 _REST = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
+@app.command(name="agent", add_help_option=False, context_settings=_REST)
+def agent_here(context: typer.Context) -> int:
+    """Look after the node that it runs on: hear of its end from the machine itself, and empty it."""
+    from spotward.cli.agent import run
+
+    return run(context.args)
+
+
 @app.command(name="imds", add_help_option=False, context_settings=_REST)
 def imds_here(context: typer.Context) -> int:
     """Serve an instance metadata service on this machine, for drills."""

@@ -49,12 +49,17 @@ def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[
 
 def guards(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[Guard]:
     """Every guard; a wish must pass all of them."""
+    return (scope_guard(policy), note_guard, room_guard, capacity_guard, member_guard, *node_guards(nodes))
+
+
+def node_deciders(nodes: NodesPolicy) -> Sequence[Decider]:
+    """Those who decide about nodes alone: for who runs on one of them, and looks after no group."""
+    return (incidents(nodes),)
+
+
+def node_guards(nodes: NodesPolicy) -> Sequence[Guard]:
+    """Those who guard what is done to nodes."""
     return (
-        scope_guard(policy),
-        note_guard,
-        room_guard,
-        capacity_guard,
-        member_guard,
         node_guard,
         ownership_guard,
         grace_guard,

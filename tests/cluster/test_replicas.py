@@ -150,6 +150,28 @@ def test_while_the_api_server_is_away_nobody_acts_and_then_one_goes_on(
     assert acting.acts != waiting.acts
 
 
+def test_an_api_server_that_dies_and_is_started_again_is_waited_for(
+    own_control_plane: ControlPlane, scenery: Scenery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    furnish(own_control_plane)
+    with pair(own_control_plane, scenery, tmp_path) as both:
+        acting, waiting = both.two()
+        web = scenery.group(size=SIZE, size_max=SIZE)
+        eventually(acting.changes, seconds_max=DONE_SECONDS_MAX)
+        own_control_plane.stop("kube-apiserver", kill=True)
+        time.sleep(ACTING_SECONDS + 1)
+        quiet_since = scenery.cloud.clock.now()
+        time.sleep(LEASE_SECONDS)
+        assert acting.changes(quiet_since) == waiting.changes() == []
+        own_control_plane.start("kube-apiserver")
+        seconds = seconds_until(lambda: one_changes(acting, waiting, quiet_since, scenery, web), seconds_max=60)
+        moved_once(scenery, web)
+        told(capsys, f"the API server killed and started again in mid-swap: the next deed after {seconds:.1f} s")
+        assert acting.acts != waiting.acts
+        for each in both.replicas:
+            assert "Traceback" not in each.running.said, each.running.said
+
+
 def has_changed_or_is_done(replica: Replica, scenery: Scenery, group: str) -> bool:
     return bool(replica.changes()) or is_moved(scenery, group)
 

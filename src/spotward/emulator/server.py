@@ -181,6 +181,7 @@ def serve(settings: EmulatorSettings, *, out: TextIO = sys.stdout) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
         out.writelines(f"export {name}={value}\n" for name, value in emulator.environment().items())
+        out.write("# These lines lead another shell to the embedded cloud, which is there until Ctrl-C.\n")
         out.flush()
         stopping.wait()
 

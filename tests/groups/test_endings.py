@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spotward.groups.policy import GroupsPolicy
-from spotward.model.action import FindInstance, LaunchFleet, ObserveGroup, RecommendPools, SetMaxSize
+from spotward.model.action import FindInstance, LaunchFleet, ObserveGroup, ObserveInstances, RecommendPools, SetMaxSize
 from spotward.model.cloud import GroupDetails, Lifecycle, Pool
 from spotward.model.event import InstanceGone, InterruptionNoticed, RebalanceAdvised
 from tests.groups.stage import Stage
@@ -204,3 +204,27 @@ def test_details_that_stand_in_the_way_are_read_again_when_they_are_old_and_not_
     stage = Stage(cloud).play(until=LONG)
     asked = [time for time, a in stage.asked if isinstance(a.action, ObserveGroup) and a.action.details]
     assert len(asked) <= 1 + LONG / 900.0
+
+
+@pytest.mark.parametrize(("unknown", "longest"), [(False, 15.0), (True, 90.0)], ids=["refused", "answer lost"])
+def test_a_launch_that_was_refused_keeps_no_swap_open_and_one_whose_answer_was_lost_is_looked_for(
+    unknown: bool, longest: float
+) -> None:
+    cloud = a_cloud(*[ON_DEMAND] * 3)
+    deleted: list[float] = []
+
+    def fail_the_launch(stage: Stage) -> None:
+        if deleted or not any(isinstance(asked.action, LaunchFleet) for _, asked in stage.asked):
+            return
+        deleted.append(stage.time)
+        stage.hiccups, stage.lost = (0.0, 1.0) if unknown else (1.0, 0.0)
+        stage.at(stage.time + 5.0, lambda: cloud.owner_deletes("web"))
+        stage.at(stage.time + 6.0, lambda: vars(stage).update(hiccups=0.0, lost=0.0))
+        stage.tick(stage.time + 10.0)
+
+    stage = Stage(cloud, seed=4, after_step=fail_the_launch).play(until=300.0)
+    (swap,) = stage.ended
+    assert swap.ended_time is not None
+    assert swap.ended_time - deleted[0] - 10.0 <= longest
+    assert bool(asked_for(stage, ObserveInstances)) == unknown
+    assert stage.orphans() == []

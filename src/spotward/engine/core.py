@@ -155,7 +155,10 @@ class _Draft:
         action = self._to_the_letter(wish.action)
         attempt = action.attempt if isinstance(action, LaunchFleet) else (known.attempt if known else 0) + 1
         failures = known.failures if known else 0
-        state = WishState(attempt=attempt, state="asked", time=self.world.time, failures=failures, action=action)
+        # A launch that was asked and is no wish any more was asked by a process that did not live to hear the answer.
+        lost = known.lost if known else action.key in self.world.launches
+        now = self.world.time
+        state = WishState(attempt=attempt, state="asked", time=now, failures=failures, action=action, lost=lost)
         self.touched.wishes.add(action.key)
         self.world = self.world.with_wish(action.key, state)
         self._set_verdict(action.key, None)

@@ -131,7 +131,7 @@ def touched_by(before: World, event: Event) -> Touched:
 def in_doubt(world: World) -> World:
     """After a restart what was asked and not answered may be asked again; a launch to the letter (`World.launches`)."""
     open_wishes = [key for key, wish in world.wishes.items() if wish.state == "asked"]
-    return replace(world, wishes=_without(world.wishes, open_wishes))
+    return _without_wishes(world, open_wishes)
 
 
 def remembered(
@@ -148,16 +148,16 @@ def remembered(
     """The World that a process starts from: memory, and no observation."""
     world = World(
         time=time,
-        wishes=HashTrieMap(wishes),
-        launches=HashTrieMap(launches),
         pools=HashTrieMap(pools),
         dooms=HashTrieMap(dooms),
         pauses=HashTrieMap(pauses),
         verdicts=HashTrieMap(verdicts),
     )
+    for key, wish in wishes.items():
+        world = world.with_wish(key, wish)
     for undertaking in undertakings:
         world = world.with_undertaking(undertaking)
-    return world
+    return replace(world, launches=HashTrieMap(launches))
 
 
 # ---- forgetting ----------------------------------------------------------------------------------------------
@@ -185,12 +185,18 @@ def forgetting(world: World, regions: Iterable[str]) -> World:
 
 def _without_the_outlived(world: World) -> World:
     """Without what age alone makes useless."""
+    world = _without_wishes(world, [key for key, wish in world.wishes.items() if _stale(world, wish)])
     return replace(
         world,
-        wishes=_without(world.wishes, [key for key, wish in world.wishes.items() if _stale(world, wish)]),
         launches=_without(world.launches, [key for key, wish in world.launches.items() if _unheard(world, key, wish)]),
         pools=_without(world.pools, [key for key, pool in world.pools.items() if _recovered(world, pool)]),
     )
+
+
+def _without_wishes(world: World, keys: Iterable[str]) -> World:
+    for key in keys:
+        world = world.without_wish(key)
+    return world
 
 
 def _without(known: HashTrieMap[Key, Value], keys: Iterable[Key]) -> HashTrieMap[Key, Value]:

@@ -55,12 +55,13 @@ def give_up(steps: Steps, world: World, reason: str, policy: GroupsPolicy) -> St
 def withdrawn(steps: Steps, world: World) -> Steps:
     """With the launches struck out that are wanted no more.
 
-    One that was never asked is struck out at once. One in flight will be answered. One whose answer was lost is not
-    asked again but looked for by its tag, until its instances would long have shown.
+    One that was never asked is struck out at once, and so is one that AWS refused. One in flight will be answered. One
+    whose answer was lost is not asked again but looked for by its tag, until its instances would long have shown.
     """
     for launch in steps.swap.launches:
-        asked = world.launches.get(launch.key)
-        shown = asked is None or world.time - asked.time > SETTLING_SECONDS
+        asked, wish = world.launches.get(launch.key), world.wishes.get(launch.key)
+        refused = wish is not None and not wish.lost
+        shown = asked is None or refused or world.time - asked.time > SETTLING_SECONDS
         if not launch.answered and shown and not in_flight(world, launch.key):
             steps = steps.at(with_launch(steps.swap, replace(launch, answered=True)))
     return steps

@@ -79,16 +79,16 @@ def _return_key(subject: GroupId, what: str) -> str:
 
 def returning(world: World, subject: GroupId) -> bool:
     """Is something just being given back? Then nothing is borrowed on the strength of notes that are about to go."""
-    return _under_way(world, _return_key(subject, ""))
+    return _under_way(world, subject, _return_key(subject, ""))
 
 
 def borrowing_now(world: World, subject: GroupId) -> bool:
     """Is something just being borrowed? Then its note must not be changed until that stands."""
-    return _under_way(world, _loan_key(subject, ""))
+    return _under_way(world, subject, _loan_key(subject, ""))
 
 
-def _under_way(world: World, beginning: str) -> bool:
-    return any(key.startswith(beginning) and wish.state == "asked" for key, wish in world.wishes.items())
+def _under_way(world: World, subject: GroupId, beginning: str) -> bool:
+    return any(key.startswith(beginning) and wish.state == "asked" for key, wish in world.wishes_about(subject))
 
 
 # ---- borrowing -------------------------------------------------------------------------------------------------------

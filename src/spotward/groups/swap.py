@@ -79,7 +79,7 @@ def _decision(world: World, before: tuple[Swap, ...], steps: Steps, policy: Grou
 def _moot(world: World, ended: Swap) -> tuple[str, ...]:
     """What had failed of a swap that has ended, and of the loan if it was the last one: nobody asks for that again."""
     last = not world.undertakings_of(ended.group_id)
-    failed = (key for key, wish in world.wishes.items() if wish.state == "failed")
+    failed = (key for key, wish in world.wishes_about(ended.group_id) if wish.state == "failed")
     return tuple(k for k in failed if k.startswith(ended.key) or (last and is_borrowing_key(k, ended.group_id)))
 
 

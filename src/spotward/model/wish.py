@@ -34,6 +34,8 @@ class WishState:
     reason: str = ""
     action: Action | None = None
     """The action in full: its effect is folded in when its outcome comes."""
+    lost: bool = False
+    """An answer to it was lost, so it may have been done although it failed later."""
 
 
 def retry_pause_seconds(failures: int) -> float:
@@ -55,4 +57,5 @@ def failed(known: WishState | None, event: Failed) -> WishState:
         failures=failures,
         reason=event.reason,
         action=action,
+        lost=event.outcome_unknown or (known is not None and known.lost),
     )

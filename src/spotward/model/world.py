@@ -94,6 +94,8 @@ class World:
     """(region, pool) → what it did to us."""
     dooms: HashTrieMap[str, Doom] = field(default_factory=HashTrieMap)
     wishes: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
+    wished: HashTrieMap[str, tuple[str, ...]] = field(default_factory=HashTrieMap)
+    """Subject → keys of the wishes about it, so that a look at many groups does not look through all of them."""
     launches: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
     """Key of a launch → the launch as it was asked, until its outcome is known, restarts included. The same attempt is
     repeated to the letter from here, because a client token goes with one request."""
@@ -129,6 +131,10 @@ class World:
         """The open undertakings of a group, ordered by key: a map's own order differs from process to process."""
         return tuple(self.undertakings[key] for key in self.undertaken.get(subject, ()))
 
+    def wishes_about(self, subject: str) -> Iterable[tuple[str, WishState]]:
+        """Key and state of each wish about a subject, ordered by key."""
+        return ((key, self.wishes[key]) for key in self.wished.get(subject, ()))
+
     def resting_pools(self, region: str) -> tuple[Pool, ...]:
         """Pools of a region that are left alone now."""
         return tuple(sorted(p for (r, p), m in self.pools.items() if r == region and m.until > self.time))
@@ -157,14 +163,25 @@ class World:
 
     def with_wish(self, key: str, state: WishState) -> World:
         """A wish as it stands now."""
-        wishes = self.wishes.insert(key, state)
+        world = replace(self, wishes=self.wishes.insert(key, state))
+        if state.action is not None and key not in (about := self.wished.get(state.action.subject, ())):
+            keys = tuple(sorted((*about, key)))
+            world = replace(world, wished=self.wished.insert(state.action.subject, keys))
         if state.state == "asked" and isinstance(state.action, LaunchFleet):
-            return replace(self, wishes=wishes, launches=self.launches.insert(key, state))
-        return replace(self, wishes=wishes)
+            return replace(world, launches=self.launches.insert(key, state))
+        return world
 
     def without_wish(self, key: str) -> World:
         """Without a wish that nobody has any more; how a launch was asked is kept, for its token may still be known."""
-        return replace(self, wishes=self.wishes.discard(key))
+        known = self.wishes.get(key)
+        if known is None:
+            return self
+        world = replace(self, wishes=self.wishes.discard(key))
+        if known.action is None:
+            return world
+        subject = known.action.subject
+        keys = tuple(other for other in self.wished.get(subject, ()) if other != key)
+        return replace(world, wished=self.wished.insert(subject, keys) if keys else self.wished.discard(subject))
 
     def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""
@@ -192,17 +209,17 @@ class World:
         world = replace(self, time=max(self.time, event.time))
         match event:
             case RegionObserved():
-                return world._after_region(event)._answered(event.key)
+                return world._after_region(event).without_wish(event.key)
             case GroupObserved():
-                return world._after_group(event)._answered(event.key)
+                return world._after_group(event).without_wish(event.key)
             case InstancesObserved():
-                return world._with_instances(event.instances, event.missing)._answered(event.key)
+                return world._with_instances(event.instances, event.missing).without_wish(event.key)
             case InstanceFound():
                 found = (event.instance,) if event.instance else ()
                 missing = () if event.instance else (event.instance_id,)
-                return world._with_instances(found, missing)._answered(event.key)
+                return world._with_instances(found, missing).without_wish(event.key)
             case PoolsRecommended():
-                return replace(world, recommended=world.recommended.insert(event.key, event))._answered(event.key)
+                return replace(world, recommended=world.recommended.insert(event.key, event)).without_wish(event.key)
             case InterruptionNoticed():
                 return world._after_interruption(event)
             case RebalanceAdvised():
@@ -210,9 +227,9 @@ class World:
             case NoticeWithdrawn():
                 return world._after_withdrawal(event)
             case FleetAnswered():
-                return world._after_fleet(event)._answered(event.key)
+                return world._after_fleet(event).without_wish(event.key)
             case Done():
-                return world._after_deed(event)._answered(event.key)
+                return world._after_deed(event).without_wish(event.key)
             case Failed():
                 return world._after_failure(event)
             case _:
@@ -223,14 +240,11 @@ class World:
             case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | ClusterSilent():
                 return replace(self, cluster=self.cluster.after(event))
             case PodsSeen():
-                return replace(self, cluster=self.cluster.after(event))._answered(event.key)
+                return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)
             case NodeMarked() | PodsAnswered():
-                return self._answered(event.key)
+                return self.without_wish(event.key)
             case _:
                 return self
-
-    def _answered(self, key: str) -> World:
-        return replace(self, wishes=self.wishes.discard(key))
 
     def _with_instances(self, instances: Iterable[Instance], missing: Iterable[str] = ()) -> World:
         known = self.instances
@@ -319,8 +333,7 @@ class World:
     def _changing(self, subject: GroupId) -> bool:
         """Is a deed under way that changes the group itself?"""
         return any(
-            wish.state == "asked" and isinstance(wish.action, GROUP_DEEDS) and wish.action.subject == subject
-            for wish in self.wishes.values()
+            wish.state == "asked" and isinstance(wish.action, GROUP_DEEDS) for _, wish in self.wishes_about(subject)
         )
 
     def _after_region(self, event: RegionObserved) -> World:

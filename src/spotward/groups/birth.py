@@ -1,5 +1,6 @@
 """How a swap is planned: which members, into which zones, from which pools. Frozen here, carried out in `swap`."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +9,15 @@ from spotward.groups.assess import zones_of
 from spotward.groups.capacity import placed
 from spotward.groups.policy import TAG_STANDS_FOR, GroupsPolicy
 from spotward.market.recommend import within_margin
-from spotward.model.cloud import Group, GroupDetails, Instance, LaunchSource, Lifecycle, Pool, PoolOffer
+from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, LaunchSource, Lifecycle, Pool, PoolOffer
 from spotward.model.undertaking import Launch, Old, Swap, SwapCause
 from spotward.model.world import World
 
 NAME_LENGTH_MAX = 120
 """A launch key is the value of an instance's tag, which may have 256 characters; a group's name may have 255."""
+
+NAME_HASH_LENGTH = 8
+"""So many characters tell two groups apart whose names look alike once they are cut or freed of characters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +39,15 @@ def swap_key(group: Group, cause: SwapCause, time: float, first: str) -> str:
     The time alone would not do: notices come in storms, and their times are whole seconds. The first member to be
     replaced is in no other open swap.
     """
-    name = "".join(c if c.isalnum() or c in "+-=._:/@ " else "_" for c in group.id)
-    return f"swap {name[:NAME_LENGTH_MAX]} {cause} {time:.3f} {first}"
+    return f"swap {_name_in_key(group.id)} {cause} {time:.3f} {first}"
+
+
+def _name_in_key(subject: GroupId) -> str:
+    """The group's id, as it is where a tag can hold it; else as much of it as a tag holds, and a hash of the whole."""
+    name = "".join(c if c.isalnum() or c in "+-=._:/@ " else "_" for c in subject)[:NAME_LENGTH_MAX]
+    if name == subject:
+        return name
+    return f"{name}-{hashlib.sha256(subject.encode()).hexdigest()[:NAME_HASH_LENGTH]}"
 
 
 def with_another_launch(swap: Swap, *, az: str, count: int, lifecycle: Lifecycle, pools: tuple[Pool, ...]) -> Swap:

@@ -18,10 +18,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 from spotward.nodes.policy import NodesPolicy
+from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
 
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
+
+UNNAMED_CLUSTER = "(the cluster)"
+"""What a cluster is called that is looked after and was given no name: news of its nodes that come before it was seen
+must be kept for it, and no tag of an instance can say this."""
 
 
 def _object_name(text: str) -> str:
@@ -128,6 +133,10 @@ class Config(_Section):
 
     kubernetes: Kubernetes = Kubernetes()
 
+    on_notice: tuple[OnNotice, ...] = ()
+    """Commands that `spotward agent` runs when something is heard of its machine, each with `command`, `causes` and
+    `seconds_max`. They are killed when their time is over, and the node's emptying does not wait for them."""
+
     webhook: Webhook = Webhook()
     """Where people are told of nodes that are emptied."""
 
@@ -137,7 +146,8 @@ class Config(_Section):
     @property
     def nodes_policy(self) -> NodesPolicy:
         """The nodes' policy with what other sections say of it."""
-        return replace(self.nodes, notify=self.nodes.notify or self.webhook.configured)
+        cluster = self.nodes.cluster or (UNNAMED_CLUSTER if self.kubernetes.enabled else "")
+        return replace(self.nodes, cluster=cluster, notify=self.nodes.notify or self.webhook.configured)
 
     @property
     def groups_policy(self) -> GroupsPolicy:

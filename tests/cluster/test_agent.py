@@ -151,3 +151,17 @@ async def test_an_agent_that_was_killed_goes_on_without_asking_anything_twice(st
         async with place.agent():
             await evicted(stage, pod)
             assert tainted(await place.now(), "interruption")
+
+
+@on_stage
+async def test_a_command_of_the_users_runs_beside_the_cordon_and_does_not_hold_it_up(
+    stage: Stage, tmp_path: Path
+) -> None:
+    config = "on_notice: [{command: [sh, -c, 'echo $SPOTWARD_ACTION of $SPOTWARD_INSTANCE_ID; sleep 600']}]"
+    async with machine(stage, tmp_path, INTERRUPTED) as place:
+        pod = await stage.pod(place.node)
+        async with place.agent(config=config) as agent:
+            await agent.said(f"terminate of {place.node.instance_id}")
+            await cordoned(place)
+            await evicted(stage, pod)
+            await stopped(agent)

@@ -30,6 +30,7 @@ from spotward.model.errors import Permanent
 from spotward.model.event import Event
 from spotward.model.node_action import ClusterAction, Notify
 from spotward.nodes.policy import NodesPolicy
+from spotward.plugins.on_notice import NoticeCommands
 from spotward.plugins.webhook import WebhookHands
 from spotward.web.exporter import exporting
 
@@ -101,6 +102,8 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
         place = Path(after.enter_context(TemporaryDirectory(prefix="spotward-dry-run-"))) if given.dry else state
         store = SqliteStore.to_write(place, clock=clock)
         after.push_async_callback(store.close)
+        commands = NoticeCommands(() if given.dry else config.on_notice)
+        after.push_async_callback(commands.close)
         exporter = exporting(watch, clock, host=given.host, port=given.port, looks=False)
         number = await after.enter_async_context(exporter)
         log.info("started", node=given.node, metadata=imds.where, cluster=cluster.server, port=number)
@@ -112,7 +115,7 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
             owner=this_process(),
             sources=(surroundings, ImdsSource(watch)),
             policy=POLICY,
-            listeners=[log_step],
+            listeners=[log_step, commands],
         )
 
 

@@ -1,6 +1,6 @@
 """WHOEVER ELSE IS TOLD OR ASKED.
 
-Knows: how a person is told by webhook of what is done to a node.
+Knows: how a person is told by webhook of what is done to a node, and how the user's own commands are run at a notice.
 Must not know: when something is worth telling; `nodes` decides that. It sends, and says what came of it.
 Read first: `webhook`.
 """

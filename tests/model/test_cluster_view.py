@@ -77,6 +77,18 @@ def test_budgets_and_attachments_come_change_and_go() -> None:
     assert held.after(AttachmentsSeen(time=3, gone=(one,))).attachments.get("n-1") is None
 
 
+def test_what_was_taken_from_a_budget_counts_until_the_budget_is_seen_again() -> None:
+    pod = PodRecord(
+        uid="u", namespace="default", name="web-1", since=0.0, grace_seconds=30.0, fate=Fate.ASKED, budgets=("web",)
+    )
+    signal = Signal(cause=Cause.INTERRUPTION, id="s", time=0.0)
+    asked = Incident(key="k", instance_id="i-1", region="r", born=0.0, signals=(signal,), pods=(pod,))
+    accepted = replace(asked, pods=(replace(pod, fate=Fate.LEAVING),))
+    found = Incidents().with_incident(asked).with_incident(accepted)
+    assert (found.asking.get("web"), found.taken.get("web")) == (None, 1)
+    assert found.budgets_seen(["web"]).taken.get("web") is None
+
+
 fates = st.sampled_from(list(Fate))
 records = st.lists(
     st.builds(
@@ -123,6 +135,10 @@ def test_every_way_to_find_an_incident_leads_to_the_same(history: list[Incident]
     assert dict(found.instance_of.items()) == {each.node: i for i, each in open_ones.items() if each.node}
     assert set(found.voluntary.keys()) == {i for i, each in open_ones.items() if each.voluntary}
     assert set(found.advised.keys()) == {i for i, each in open_ones.items() if each.advised}
+    asking = Counter(
+        name for each in open_ones.values() for pod in each.pods if pod.fate is Fate.ASKED for name in pod.budgets
+    )
+    assert dict(found.asking.items()) == asking
     held: Counter[str] = sum((each.held_pods for each in open_ones.values()), Counter())
     assert dict(found.held.items()) == {name: number for name, number in held.items() if number}
     waiting = {name: {i for i, each in open_ones.items() if name in each.held_pods} for name in held}

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rpds import HashTrieMap
 
-from spotward.model.incident import Incident
+from spotward.model.incident import Fate, Incident
 
 Value = TypeVar("Value")
 
@@ -28,6 +28,10 @@ class Incidents:
     """Budget → instances whose pods wait for it."""
     held: HashTrieMap[str, int] = field(default_factory=HashTrieMap)
     """Budget → how many pods wait for it."""
+    asking: HashTrieMap[str, int] = field(default_factory=HashTrieMap)
+    """Budget → how many evictions of its pods are on their way to the API server."""
+    taken: HashTrieMap[str, int] = field(default_factory=HashTrieMap)
+    """Budget → how many were accepted since it was last seen: what it allows is that much less by now."""
     voluntary: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
     """Instances whose nodes are being emptied although nothing forces it → since when."""
     advised: HashTrieMap[str, float] = field(default_factory=HashTrieMap)
@@ -58,7 +62,9 @@ class Incidents:
             by_instance=_put(self.by_instance, incident.instance_id, now),
             instance_of=self._nodes_after(before, now),
             waiting=self._waiting_after(before, now),
-            held=self._held_after(before, now),
+            held=_counted(self.held, before, now, Fate.BLOCKED),
+            asking=_counted(self.asking, before, now, Fate.ASKED),
+            taken=self._taken_after(before, now),
             voluntary=_put(
                 self.voluntary, incident.instance_id, now.begun_time if now is not None and now.voluntary else None
             ),
@@ -72,7 +78,7 @@ class Incidents:
         return known.insert(now.node, now.instance_id) if now is not None and now.node else known
 
     def _waiting_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, tuple[str, ...]]:
-        waited, waits = (set(each.held_pods) if each is not None else set() for each in (before, now))
+        waited, waits = (set(_budgets(each, Fate.BLOCKED)) for each in (before, now))
         known = self.waiting
         for budget in waited ^ waits:
             one = before or now
@@ -81,14 +87,38 @@ class Incidents:
             known = _put(known, budget, (*others, *mine) or None)
         return known
 
-    def _held_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, int]:
-        change = now.held_pods if now is not None else Counter[str]()
-        change.subtract(before.held_pods if before is not None else ())
-        known = self.held
-        for budget, number in change.items():
-            if number:
-                known = _put(known, budget, known.get(budget, 0) + number or None)
+    def _taken_after(self, before: Incident | None, now: Incident | None) -> HashTrieMap[str, int]:
+        asked = {pod.uid for pod in before.pods if pod.fate is Fate.ASKED} if before is not None else set()
+        known = self.taken
+        for pod in now.pods if now is not None and asked else ():
+            if pod.uid in asked and pod.fate is Fate.LEAVING:
+                for budget in pod.budgets:
+                    known = known.insert(budget, known.get(budget, 0) + 1)
         return known
+
+    def budgets_seen(self, names: Iterable[str]) -> Incidents:
+        """These budgets were seen anew: what was taken from them shows."""
+        known = self.taken
+        for name in names:
+            known = known.discard(name)
+        return replace(self, taken=known)
+
+
+def _counted(
+    known: HashTrieMap[str, int], before: Incident | None, now: Incident | None, fate: Fate
+) -> HashTrieMap[str, int]:
+    """The numbers of pods of that fate, by budget, once an incident stands as it does now."""
+    change = _budgets(now, fate)
+    change.subtract(_budgets(before, fate))
+    for budget, number in change.items():
+        if number:
+            known = _put(known, budget, known.get(budget, 0) + number or None)
+    return known
+
+
+def _budgets(incident: Incident | None, fate: Fate) -> Counter[str]:
+    pods = incident.pods if incident is not None else ()
+    return Counter(name for pod in pods if pod.fate is fate for name in pod.budgets)
 
 
 def urgency(incident: Incident) -> tuple[float, float, str]:

@@ -237,7 +237,10 @@ class World:
 
     def _after_cluster(self, event: Event) -> World:
         match event:
-            case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | ClusterSilent():
+            case BudgetsSeen():
+                incidents = self.incidents.budgets_seen([*event.gone, *(budget.id for budget in event.budgets)])
+                return replace(self, cluster=self.cluster.after(event), incidents=incidents)
+            case NodesSeen() | AttachmentsSeen() | ClusterSilent():
                 return replace(self, cluster=self.cluster.after(event))
             case PodsSeen():
                 return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)

@@ -108,7 +108,7 @@ def _moves(incident: Incident, pods: NodePods, scene: Scene) -> list[_Planned]:
     here = [(record, pods.pods[record.uid]) for record in incident.pods if record.open and record.uid in pods.pods]
     here.sort(key=lambda each: (tier(each[1], scene.policy), order(each[1])))
     turn = min((tier(pod, scene.policy) for _, pod in here), default=0)
-    spent = Counter(scene.spent) + Counter(b for r, _ in here if r.fate is Fate.ASKED for b in r.budgets)
+    spent = Counter[str]()
     planned = []
     for record, pod in here:
         if record.fate is Fate.ASKED:

@@ -3,7 +3,7 @@
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
 from spotward.model.event import Event
 from spotward.model.incident import Incident
-from spotward.model.node_action import EvictPods, UnwatchPods
+from spotward.model.node_action import UnwatchPods
 from spotward.model.page import Note
 from spotward.model.world import World
 from spotward.nodes.focus import concerned, focus
@@ -35,14 +35,13 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
     for incident in _replaced(world, event):
         heard[incident.instance_id] = incident
         world = world.with_undertaking(incident)
-    decisions, spent = [], dict[str, int]()
+    decisions = []
     for instance_id in dict.fromkeys([*focus(world, event), *heard]):
         known = world.incidents.get(instance_id)
         if known is None:
             continue
-        steps = advance(learned(known, world, event, policy), Scene(world=world, policy=policy, spent=spent))
+        steps = advance(learned(known, world, event, policy), Scene(world=world, policy=policy))
         world = world.with_undertaking(steps.incident)
-        _spend(spent, steps)
         decisions.append(_decision(before, steps))
     return Decision.joined(decisions) if decisions else NOTHING
 
@@ -51,14 +50,6 @@ def _replaced(world: World, event: Event) -> tuple[Incident, ...]:
     """Nodes whose successor has just become ready."""
     swaps = {swap.key: swap for i in concerned(world, event) if (swap := swap_of(world, i)) is not None}
     return tuple(incident for swap in swaps.values() for incident in voluntary(world, swap))
-
-
-def _spend(spent: dict[str, int], steps: Steps) -> None:
-    """Count what is asked of each budget, so that incidents of one event do not all count on the same disruption."""
-    asked = {pod.uid for wish in steps.wishes if isinstance(wish.action, EvictPods) for pod in wish.action.pods}
-    for record in steps.incident.pods:
-        for budget in record.budgets if record.uid in asked else ():
-            spent[budget] = spent.get(budget, 0) + 1
 
 
 def _decision(before: World, steps: Steps) -> Decision:

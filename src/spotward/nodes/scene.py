@@ -22,7 +22,7 @@ class Scene:
     world: World
     policy: NodesPolicy
     spent: Mapping[str, int] = field(default_factory=dict)
-    """Budget → how many evictions it was already asked for at this event, by incidents more urgent than this one."""
+    """Budget → how many evictions are about to be asked of it in this very step."""
 
     @property
     def now(self) -> float:
@@ -79,7 +79,8 @@ class Scene:
         return tuple(b for b in self.world.cluster.budgets_of(pod) if not b.lets_go(pod) or self._is_spent(b, pod))
 
     def _is_spent(self, budget: Budget, pod: Pod) -> bool:
-        spent = self.spent.get(budget.id, 0)
+        incidents = self.world.incidents
+        spent = sum(each.get(budget.id, 0) for each in (self.spent, incidents.asking, incidents.taken))
         return not pod.passes_budgets and spent > 0 and budget.disruptions_allowed <= spent
 
     def in_flight(self, key: str) -> bool:

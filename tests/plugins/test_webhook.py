@@ -6,9 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from spotward.model.errors import ConfigError, OutsideError, Permanent, Transien
 from spotward.model.event import Done
 from spotward.model.node_action import Notify
 from spotward.plugins.webhook import Webhook, WebhookHands
+from tests.plugins.receiver import Receiver, receiving
 
 TOLD = Notify(
     instance_id="i-1",
@@ -29,46 +28,10 @@ TOLD = Notify(
 )
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what it is sent. As a proxy it keeps it too, and passes nothing on."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.heard: list[tuple[str, dict[str, str], bytes]] = []
-        self.status = 200
-        self.pause = threading.Event()
-        self.pause.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((self.path, dict(self.headers), body))
-        self.server.pause.wait(20)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.pause.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 def tell(webhook: Webhook) -> Done:

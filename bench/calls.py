@@ -67,17 +67,15 @@ AT_ONCE = 3
 
 
 def measures() -> Iterator[Measure]:
-    """Calls per replacement, with and without room; what other groups add; and where the calls go."""
+    """Calls per replacement, for each shape of group; what other groups add; and where the calls go."""
     with ThreadPoolExecutor(AT_ONCE) as workers:
         runs = dict(zip(CASES, workers.map(_run, CASES), strict=True))
-    for case in (ALONE, FULL):
+    for case in (ALONE, FULL, CONFIGURED, BALANCED):
         yield Measure(
             name=f"calls per replacement, {case.words}",
             figure=runs[case].calls.total() / SIZE,
             at_most=CALLS_PER_REPLACEMENT_MAX,
         )
-    for case in (CONFIGURED, BALANCED):
-        yield Measure(name=f"calls per replacement, {case.words}", figure=runs[case].calls.total() / SIZE)
     for case in (AMONG_100, AMONG_300):
         yield from _added(case, runs[case], runs[ALONE])
     for operation, times in _by_number(runs[FULL].calls):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from spotward.aws.copies import TAG_CONTENT, TemplateCopies, copy_name
+from spotward.aws.copies import IDLE_SECONDS, TAG_CONTENT, TemplateCopies, copy_name
 from spotward.aws.hands import AwsHands
 from spotward.aws.observe import Observer
 from spotward.aws.session import Aws
@@ -23,6 +23,7 @@ from spotward.model.event import Event, FleetAnswered
 from spotward.model.world import World
 from tests.aws.conftest import set_environment
 from tests.aws.deeds import Attendant, fleet
+from tests.aws.stage import HandClock
 
 REGION = "us-east-1"
 TYPES = ("m5.large", "m5a.large", "m6i.large")
@@ -62,8 +63,17 @@ class Yard:
         observer = Observer(self.aws, self.cloud.clock, world=World, in_scope=lambda _: True)
         return AwsHands(self.aws, self.cloud.clock, observer=observer, recommender=Attendant())
 
-    def do(self, action: LaunchFleet, hands: AwsHands | None = None) -> Event:
-        return asyncio.run((hands or self.hands()).do(action, 1))
+    def do(self, *actions: LaunchFleet, hands: AwsHands | None = None) -> Event:
+        """What came of the last one; all are done at the same time by one process, which then ends."""
+        doing = hands or self.hands()
+
+        async def done() -> list[Event]:
+            try:
+                return await asyncio.gather(*(doing.do(action, 1) for action in actions))
+            finally:
+                await doing.close()
+
+        return asyncio.run(done())[-1]
 
     def launch(self, **changes: Any) -> LaunchFleet:
         """Another launch, from the template into the first zone unless told otherwise."""
@@ -194,7 +204,7 @@ def test_a_version_that_the_template_does_not_have_is_told(yard: Yard) -> None:
 
 def test_what_was_launched_can_be_terminated_by_the_same_hands(yard: Yard) -> None:
     hands, action = yard.hands(), yard.launch(count=1)
-    (made,) = answered(yard.do(action, hands)).instances
+    (made,) = answered(yard.do(action, hands=hands)).instances
     deed = TerminateInstances(region=REGION, group="web", key="t", instance_ids=(made.id, "i-0123456789abcdef0"))
     asyncio.run(hands.do(deed, 1))
     assert yard.made_for(action)[0]["State"]["Name"] in ("shutting-down", "terminated")
@@ -219,6 +229,54 @@ def test_a_configuration_is_launched_from_a_copy_that_is_gone_afterwards(yard: Y
         assert instance["SecurityGroups"][0]["GroupId"] == yard.network.security_group_id
 
 
+def test_all_launches_of_a_group_share_one_copy(yard: Yard) -> None:
+    yard.do(*(yard.launch(launch=FROM_CONFIGURATION, count=1) for _ in range(4)))
+    assert yard.copies() == []
+    calls = yard.calls()
+    assert calls["ec2.CreateFleet"] == 4
+    assert calls["autoscaling.DescribeLaunchConfigurations"] == 1
+    assert calls["ec2.CreateLaunchTemplate"] == calls["ec2.DeleteLaunchTemplate"] == 1
+
+
+class WaitingClock(HandClock):
+    """Whoever sleeps until a moment waits until it is set to that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    async def sleep_until(self, moment: float) -> None:
+        woken = asyncio.Event()
+        self._sleepers.append((moment, woken))
+        await woken.wait()
+
+    def pass_by(self, seconds: float) -> None:
+        self.time += seconds
+        for moment, woken in self._sleepers:
+            if moment <= self.time:
+                woken.set()
+
+
+def test_a_copy_without_use_is_deleted_after_a_while(yard: Yard) -> None:
+    clock = WaitingClock()
+    observer = Observer(yard.aws, clock, world=World, in_scope=lambda _: True)
+    hands = AwsHands(yard.aws, clock, observer=observer, recommender=Attendant())
+
+    async def used() -> None:
+        for _ in range(3):
+            await hands.do(yard.launch(launch=FROM_CONFIGURATION, count=1), 1)
+            await asyncio.sleep(0)
+            clock.pass_by(0.7 * IDLE_SECONDS)
+            await asyncio.sleep(0.1)
+        assert yard.calls()["ec2.CreateLaunchTemplate"] == 1, "it was in use again and again"
+        clock.pass_by(0.7 * IDLE_SECONDS)
+        async with asyncio.timeout(10):
+            while yard.copies():  # noqa: ASYNC110 - nobody tells when AWS has deleted it
+                await asyncio.sleep(0.05)
+
+    asyncio.run(used())
+
+
 def test_launched_again_after_a_crash_it_is_the_same_launch(yard: Yard) -> None:
     action = yard.launch(launch=FROM_CONFIGURATION)
     first, second = answered(yard.do(action)), answered(yard.do(action))
@@ -231,7 +289,7 @@ def left_by_a_crash(yard: Yard, action: LaunchFleet) -> None:
     """What a process leaves that is killed between making its copy and the launch."""
 
     async def killed() -> None:
-        copies = TemplateCopies(yard.aws)
+        copies = TemplateCopies(yard.aws, yard.cloud.clock)
         await copies.make(action, copy_name(action))
 
     asyncio.run(killed())
@@ -292,13 +350,13 @@ def test_what_lost_processes_left_is_swept_away_after_the_first_deed_and_not_by_
         LaunchTemplateName="spotward-of-the-owner", LaunchTemplateData={"ImageId": yard.network.image_id}
     )
     lost = yard.launch(launch=FROM_CONFIGURATION)
-    asyncio.run(TemplateCopies(yard.aws).make(lost, copy_name(lost)))
+    asyncio.run(TemplateCopies(yard.aws, yard.cloud.clock).make(lost, copy_name(lost)))
     hands = yard.hands()
     asyncio.run(hands.do(ObserveRegion(region=REGION), 1))
     assert sorted(yard.copies()) == sorted(["spotward-of-the-owner", copy_name(lost)])
     yard.calls()
-    yard.do(yard.launch(count=1), hands)
-    yard.do(yard.launch(count=1), hands)
+    yard.do(yard.launch(count=1), hands=hands)
+    yard.do(yard.launch(count=1), hands=hands)
     assert yard.copies() == ["spotward-of-the-owner"]
     assert yard.calls()["ec2.DescribeLaunchTemplates"] == 1
     yard.stage.ec2.delete_launch_template(LaunchTemplateName="spotward-of-the-owner")

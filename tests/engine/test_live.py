@@ -232,6 +232,21 @@ def test_once_looks_at_every_region_and_ends_when_nothing_is_left(tmp_path: Path
     with_store(tmp_path, work)
 
 
+def test_what_the_hands_have_to_put_away_is_put_away_last_and_while_the_lease_is_held(tmp_path: Path) -> None:
+    async def work(store: SqliteStore) -> None:
+        clock = a_clock()
+        hands, acting = MadeHands(clock), []
+
+        async def farewell() -> None:
+            acting.append((live.tenure.acting, hands.at_work))
+
+        live = a_live(store, clock, hands, farewell=farewell)
+        await live.run(quiet_within_seconds=10)
+        assert acting == [(True, 0)]
+
+    with_store(tmp_path, work)
+
+
 def test_once_waits_for_what_rings_at_once_and_not_for_what_rings_later(tmp_path: Path) -> None:
     async def work(store: SqliteStore) -> None:
         clock = a_clock()

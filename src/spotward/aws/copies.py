@@ -1,15 +1,18 @@
-"""Temporary launch templates: copies of launch configurations, for as long as a fleet takes to be launched from them.
+"""Temporary launch templates: copies of launch configurations, for as long as fleets are launched from them.
 
-A copy's name follows from the launch that it is for, so that a launch repeated after a crash is the same request to the
-letter, and finds the copy that its first asking left. Copies are deleted once the fleet has answered. One that a lost
-process left behind is swept away after the first deed in its region, never by a process that only looks. If a process
-at work elsewhere loses its copy to that, its launch is refused as "not found", and repeated with a new copy.
+A launch configuration never changes, so one copy serves all launches of its group. Its name follows from the two, so
+that a launch repeated after a crash is the same request to the letter, and finds the copy that its first asking left. A
+copy is deleted when nobody has used it for a while, and when the process ends. One that a lost process left behind is
+swept away after the first deed in its region or when a run ends, never by a process that only looks. If a process at
+work elsewhere loses its copy to that, its launch is refused as "not found", and repeated with a new copy.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -18,6 +21,7 @@ from spotward.aws.fleet import Template
 from spotward.aws.launch_data import TemplateData, template_data
 from spotward.aws.session import Aws
 from spotward.aws.translation import reading
+from spotward.engine.ports import Clock
 from spotward.groups.policy import TAG_LAUNCH
 from spotward.model.action import LaunchFleet
 from spotward.model.errors import OutsideError, Permanent, Transient
@@ -32,34 +36,79 @@ TAG_CONTENT = "spotward:content"
 EXISTS = "InvalidLaunchTemplateName.AlreadyExistsException"
 RETRY_AFTER_LOST_COPY_SECONDS = 2.0
 
+IDLE_SECONDS = 900.0
+"""A copy that has been without use for so long is deleted: the next batch of a group is launched when the last one is
+in service, which takes minutes."""
+
 log = structlog.get_logger("spotward.aws")
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Held:
+    """A copy, and who uses it."""
+
+    region: str
+    name: str
+    made: bool = False
+    users: int = 0
+    uses: int = 0
+    """So many launches have asked for it."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever makes or deletes it."""
 
 
 class TemplateCopies:
     """The copies of one process."""
 
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
-        self._in_use: set[str] = set()
+    def __init__(self, aws: Aws, clock: Clock) -> None:
+        self._aws, self._clock = aws, clock
+        self._held: dict[tuple[str, str], _Held] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
         self._swept: set[str] = set()
 
     @asynccontextmanager
     async def copy(self, action: LaunchFleet) -> AsyncIterator[Template]:
         """A copy of the launch configuration that the action names, as the specification that a fleet takes.
 
-        It is deleted at the end, however that came: a launch that is repeated makes it again.
         Raises Permanent when there is no such configuration, or a template cannot say what it says.
         """
-        name = copy_name(action)
-        self._in_use.add(name)
+        key = (action.region, copy_name(action))
+        held = self._held.setdefault(key, _Held(region=action.region, name=copy_name(action)))
+        held.users, held.uses = held.users + 1, held.uses + 1
         try:
-            await self._made(action, name)
-            try:
-                yield {"LaunchTemplateName": name, "Version": "1"}
-            finally:
-                await self._drop(action.region, name)
+            async with held.changing:
+                if not held.made:
+                    await self._made(action, held.name)
+                    held.made = True
+            yield {"LaunchTemplateName": held.name, "Version": "1"}
+        except OutsideError as error:
+            held.made = held.made and not _is_gone(error)
+            raise
         finally:
-            self._in_use.discard(name)
+            held.users -= 1
+            if held.made:
+                self._wait(held)
+
+    def _wait(self, held: _Held) -> None:
+        """Delete it when it has been idle for long."""
+        task = asyncio.create_task(self._dropped_when_idle(held, held.uses))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _dropped_when_idle(self, held: _Held, uses: int) -> None:
+        await self._clock.sleep_until(self._clock.now() + IDLE_SECONDS)
+        async with held.changing:
+            if held.made and held.uses == uses:
+                await self._drop(held)
+            if not held.users and not held.made:
+                self._held.pop((held.region, held.name), None)
+
+    async def close(self) -> None:
+        """Delete all that this process made; nothing of it is in use any more."""
+        for task in self._waiting:
+            task.cancel()
+        for held in [held for held in self._held.values() if held.made]:
+            await self._drop(held)
 
     async def _made(self, action: LaunchFleet, name: str) -> None:
         """As `make`; what it may have made although it failed is found by the next sweep."""
@@ -80,13 +129,13 @@ class TemplateCopies:
         if not await self._created(action, name, data):
             raise _lost(action, name)
 
-    async def _drop(self, region: str, name: str) -> None:
-        """A failure is logged, and made up for by the next sweep: the launch has its answer all the same."""
+    async def _drop(self, held: _Held) -> None:
+        """A failure is logged: it is tried again at the end, or made up for by the next process's sweep."""
         try:
-            await self._deleted(region, name)
+            await self._deleted(held.region, held.name)
+            held.made = False
         except OutsideError as error:
-            self._swept.discard(region)
-            log.warning("a temporary launch template stays for now", template=name, reason=str(error))
+            log.warning("a temporary launch template stays for now", template=held.name, reason=str(error))
 
     async def swept(self, region: str) -> None:
         """Delete what lost processes left in the region; once, until there is a reason to look again."""
@@ -137,11 +186,11 @@ class TemplateCopies:
         return True
 
     async def _fits(self, action: LaunchFleet, name: str, data: TemplateData) -> bool:
-        """The template that has the name is our copy, and of this content. Raises Permanent when it is not ours."""
+        """The template of that name is a copy of ours, and of this content. Raises Permanent when it is not ours."""
         answer = await self._aws.call(action.region, "ec2", "describe_launch_templates", LaunchTemplateNames=[name])
         with reading(f"ec2.DescribeLaunchTemplates in {action.region}"):
             tags = _tags(answer["LaunchTemplates"][0])
-        if tags.get(TAG_LAUNCH) != action.key:
+        if not {TAG_LAUNCH, TAG_CONTENT} <= tags.keys():
             raise Permanent(f"launch template {name} is in the way and not ours; rename or delete it", code=EXISTS)
         return tags.get(TAG_CONTENT) == _digest(data)
 
@@ -161,12 +210,16 @@ class TemplateCopies:
             Filters=[{"Name": "tag-key", "Values": [TAG_LAUNCH]}],
         )
         names = [name for page in pages for name in page if name.startswith(NAME_PREFIX)]
-        return [name for name in names if name not in self._in_use]
+        return [name for name in names if not self._needs(region, name)]
+
+    def _needs(self, region: str, name: str) -> bool:
+        held = self._held.get((region, name))
+        return held is not None and (held.made or held.users > 0)
 
 
 def copy_name(action: LaunchFleet) -> str:
-    """The same for the same launch, in every process."""
-    digest = hashlib.sha256(f"{action.subject}\n{action.key}\n{action.attempt}".encode()).hexdigest()
+    """The same for all launches of a group from one configuration, in every process."""
+    digest = hashlib.sha256(f"{action.subject}\n{action.launch.configuration}".encode()).hexdigest()
     return NAME_PREFIX + digest[:NAME_HASH_LENGTH]
 
 

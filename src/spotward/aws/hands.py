@@ -5,6 +5,7 @@ makes that safe: a launch carries its client token and its tag; after a failed a
 the rest says how things shall be, not by how much they shall change.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Protocol
@@ -98,7 +99,7 @@ class AwsHands:
     def __init__(self, aws: Aws, clock: Clock, *, observer: Looker, recommender: Recommender) -> None:
         self._aws, self._clock, self._observer = aws, clock, observer
         self._questions = ReadOnlyHands(observer=observer, recommender=recommender)
-        self._copies = TemplateCopies(aws)
+        self._copies = TemplateCopies(aws, clock)
         self._terminations = Terminations(aws, clock)
 
     async def do(self, action: Action, attempt: int) -> Event:
@@ -111,6 +112,15 @@ class AwsHands:
         outcome = await self._deed(action, attempt)
         await self._copies.swept(action.region)
         return outcome
+
+    async def close(self, configured_regions: Iterable[str] = ()) -> None:
+        """Put away what the deeds needed: call it when no more are under way.
+
+        configured_regions: where groups launch from configurations, so that a lost process may have left something.
+        """
+        await self._copies.close()
+        for region in configured_regions:
+            await self._copies.swept(region)
 
     async def _deed(self, deed: Deed, attempt: int) -> Event:
         try:

@@ -82,6 +82,7 @@ class Parts:
     config: Config
     clock: Clock
     aws: Aws
+    aws_hands: AwsHands
     hands: Hands
     tied_hands: Hands
     """They answer questions and can do no deed: for what must not change anything."""
@@ -90,6 +91,15 @@ class Parts:
     regions: tuple[str, ...]
     world: Mirror
     owner: Owner
+
+    async def put_away(self) -> None:
+        """Delete what deeds needed, those of a process that was lost as well; for a process that may do deeds."""
+        await self.aws_hands.close(self._configured_regions())
+
+    def _configured_regions(self) -> set[str]:
+        groups = self.world().groups.values()
+        ours = (group for group in groups if in_scope(group, self.config.groups_policy))
+        return {group.region for group in ours if group.launch is not None and group.launch.configuration is not None}
 
     def core(self, *more_guards: Guard) -> Core:
         """The thinking, under the operator's policy. `more_guards` have the first word."""
@@ -122,6 +132,7 @@ class Parts:
             regions=self.regions,
             policy=policy if dry else policy_for(self.config, policy, waiting=waiting),
             listeners=listeners,
+            farewell=None if dry else self.put_away,
         )
         return self.world.live
 
@@ -173,6 +184,7 @@ async def parts(config: Config) -> Parts:
         config=config,
         clock=clock,
         aws=aws,
+        aws_hands=hands,
         hands=AllHands(hands, hooks=LifecycleHands(aws, clock), cluster=in_cluster, webhook=webhook),
         tied_hands=AllHands(ReadOnlyHands(observer=observer, recommender=market), cluster=in_cluster, tied=True),
         cluster=cluster,

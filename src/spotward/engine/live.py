@@ -10,7 +10,7 @@ The shell runs for ever (`spotward run`) or until nothing is left to do (`run --
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,7 +80,9 @@ class Live:
         regions: Sequence[str] = (),
         policy: LivePolicy | None = None,
         listeners: Sequence[Listener] = (),
+        farewell: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """farewell: what the hands have to put away, done last of all while this process may still act."""
         self.policy = policy or LivePolicy()
         self.clock = clock
         self.regions = tuple(regions)
@@ -100,6 +102,7 @@ class Live:
         self.source_troubles: dict[str, str] = {}
         """Name of a source → why it cannot be heard now."""
         self._store = store
+        self._farewell = farewell
         self._sources = tuple(sources)
         self._stopping = asyncio.Event()
         self._feeds: list[asyncio.Task[None]] = []
@@ -133,6 +136,8 @@ class Live:
                 await self._begin(lease)
                 why = await self._until_ended(quiet_within_seconds)
                 await self._wind_down()
+                if self._farewell is not None:
+                    await self._farewell()
             finally:
                 await _cancelled([*self._feeds, *self._rhythm, *self._keepers])
                 await self.crew.cut_off()

@@ -13,6 +13,12 @@ from spotward.model.world import World
 LOOK_SECONDS_MAX = 120.0
 """A swap that has waited long is looked at no less often than this."""
 
+LOOKS_SHARE = 1 / 6
+"""The next look comes when it has waited so much longer."""
+
+HEALTH_LOOKS_SHARE = 1 / 3
+"""The same where each look asks load balancers too."""
+
 
 def resolving(steps: Steps, world: World, policy: GroupsPolicy) -> Steps:
     """What was asked and not answered is looked at before anything else is asked."""
@@ -30,9 +36,13 @@ def waiting(steps: Steps, scene: Scene, *, lost: bool) -> Steps:
     joining = any(c.state is CloneState.JOINED for c in swap.clones)
     paying = bool(swap.owed or swap.unexplained) and not swap.on_errand(Verb.RETIRE)
     what = [THE_INSTANCES] * (booting or lost) + [THE_GROUP] * (joining or paying)
+    not_before = _healthy_not_before(swap, scene)
+    if scene.world.time < not_before:
+        what = [each for each in what if each is THE_INSTANCES]
+        steps = steps.waking(not_before)
     if not what:
         return steps
-    health = bool(scene.group.target_groups or scene.group.load_balancers)
+    health = _is_balanced(scene)
     reason = "are the new instances running, in service and healthy?"
     seconds = _look_seconds(swap, scene)
     history = scene.group.id in scene.world.surprises
@@ -77,4 +87,17 @@ def _look_seconds(swap: Swap, scene: Scene) -> float:
     if swap.urgent:
         return scene.policy.look_seconds
     waited = scene.world.time - max((c.since for c in swap.clones), default=swap.born)
-    return max(scene.policy.look_seconds, min(waited / 6, LOOK_SECONDS_MAX))
+    share = HEALTH_LOOKS_SHARE if _is_balanced(scene) else LOOKS_SHARE
+    return max(scene.policy.look_seconds, min(waited * share, LOOK_SECONDS_MAX))
+
+
+def _healthy_not_before(swap: Swap, scene: Scene) -> float:
+    """When the newest members can be healthy in their load balancers; until then a look at the group tells nothing."""
+    joined = [c.since for c in swap.clones if c.state is CloneState.JOINED]
+    if swap.urgent or swap.unexplained or not joined or not _is_balanced(scene):
+        return swap.born
+    return max(joined) + scene.policy.health_look_seconds
+
+
+def _is_balanced(scene: Scene) -> bool:
+    return bool(scene.group.target_groups or scene.group.load_balancers)

@@ -125,6 +125,14 @@ class GroupsPolicy:
     look_seconds: float = 10.0
     """How often they are looked at from then on."""
 
+    health_look_seconds: float = 40.0
+    """When members behind a load balancer are first looked at after they joined, unless EC2 is about to take what they
+    replace.
+
+    Joining takes about ten seconds, and a load balancer's first check comes within its interval, 30 s by default; each
+    look is a call more for each load balancer.
+    """
+
     straggler_seconds: float = 30.0
     """For how long new instances that run wait for the rest of their batch, so that one call attaches them all."""
 

@@ -24,10 +24,6 @@ from spotward.plugins.webhook import Webhook
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
 
-UNNAMED_CLUSTER = "(the cluster)"
-"""What a cluster is called that is looked after and was given no name: news of its nodes that come before it was seen
-must be kept for it, and no tag of an instance can say this."""
-
 
 def _object_name(text: str) -> str:
     """A name that an object of a cluster may have, with room for what is put behind it."""
@@ -146,8 +142,11 @@ class Config(_Section):
     @property
     def nodes_policy(self) -> NodesPolicy:
         """The nodes' policy with what other sections say of it."""
-        cluster = self.nodes.cluster or (UNNAMED_CLUSTER if self.kubernetes.enabled else "")
-        return replace(self.nodes, cluster=cluster, notify=self.nodes.notify or self.webhook.configured)
+        return replace(
+            self.nodes,
+            awaited=self.nodes.awaited or self.kubernetes.enabled,
+            notify=self.nodes.notify or self.webhook.configured,
+        )
 
     @property
     def groups_policy(self) -> GroupsPolicy:

@@ -5,8 +5,12 @@ from dataclasses import replace
 import pytest
 
 from spotward.model.cluster import Condition
-from spotward.model.event import Failed
+from spotward.model.event import Failed, Restarted
+from spotward.model.incident import Incident
 from spotward.model.node_action import CompleteLifecycle, RecordHeartbeat
+from spotward.model.node_event import LifecycleHooked
+from spotward.model.world import World
+from spotward.nodes.incidents import incidents
 from spotward.nodes.policy import NodesPolicy, Response
 from tests.nodes.stage import Stage
 from tests.nodes.test_drain import with_volume
@@ -116,3 +120,23 @@ def test_where_nodes_are_only_cordoned_the_hook_is_completed_all_the_same() -> N
     stage = Stage(a_cluster(a_pod("web-1")), policy=policy).hook("i-1", 10.0).play(until=60.0)
     assert stage.cluster.hooks_done == ["token-1"]
     assert stage.cluster.orders == []
+
+
+def test_a_hook_that_may_not_be_answered_yet_is_not_let_go() -> None:
+    slow = a_pod("slow-1", grace_seconds=300.0)
+    stage = Stage(a_cluster(slow, stop_seconds=lambda _pod: 300.0)).hook("i-1", 10.0).play(until=60.0)
+    wished = "incident i-1 10.000 heartbeat drain token-1"
+    stage.hear(Failed(time=75.0, key=wished, subject="i-1", code="AccessDenied", reason="no", transient=False))
+    stage.play(until=400.0)
+    assert any(time > 75.0 for time, _ in stage.cluster.beats)
+    assert stage.cluster.hooks_done == ["token-1"]
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_what_comes_before_the_cluster_was_seen_waits_for_it_where_one_is_looked_after(awaited: bool) -> None:
+    world = World().after(Restarted(time=1.0))
+    hooked = LifecycleHooked(
+        time=2.0, region="us-east-1", instance_id="i-1", group="nodes", hook="drain", token="token-1"
+    )
+    decided = incidents(NodesPolicy(awaited=awaited))(world.after(hooked), hooked)
+    assert [each.instance_id for each in decided.undertakings if isinstance(each, Incident)] == ["i-1"] * awaited

@@ -38,7 +38,7 @@ def cluster_parts(
     settings = config.kubernetes
     cluster = find_cluster(settings.kubeconfig, settings.context)
     kube = Kube(cluster, clock=clock, listener=listener)
-    surroundings = Surroundings(kube, cluster=config.nodes_policy.cluster, clock=clock)
+    surroundings = Surroundings(kube, cluster=config.nodes.cluster or cluster.server, clock=clock)
     nodes = NodeHands(kube, seen=surroundings.node)
     hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=owner.host)
     return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)

@@ -20,7 +20,7 @@ def incidents(policy: NodesPolicy) -> Decider:
     """The decider that opens incidents and carries them on. It is still as long as there is no cluster."""
 
     def decide(world: World, event: Event) -> Decision:
-        if not policy.cluster and not world.cluster.heard_of and not len(world.incidents):
+        if not policy.expects_a_cluster and not world.cluster.heard_of and not len(world.incidents):
             return NOTHING
         return _decided(world, event, policy)
 

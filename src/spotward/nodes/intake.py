@@ -176,7 +176,7 @@ def _concerns_us(
     if is_foreign(world, event.instance_id, policy):
         return False
     if not world.cluster.seen:
-        return bool(policy.cluster)
+        return policy.expects_a_cluster
     return isinstance(event, LifecycleHooked) and bool(policy.cluster)
 
 

@@ -85,12 +85,19 @@ def _failed(incident: Incident, event: Failed) -> Incident:
         return incident
     if event.key in {key_of(incident, Errand.CORDON), key_of(incident, Errand.MARK)} and not event.outcome_unknown:
         incident = replace(incident, marking="")
+    if event.code != NOBODY_WAITS:
+        return incident
     words = f"Auto Scaling does not wait any more ({event.code}: {event.reason})"
     hooks = tuple(
         replace(duty, over=words) if duty.over is None and event.key in _keys_of(incident, duty) else duty
         for duty in incident.hooks
     )
     return replace(incident, hooks=hooks)
+
+
+NOBODY_WAITS = "ValidationError"
+"""Auto Scaling's word for a token that no hook waits for (any more). A permission that is missing is not that: somebody
+may give it while the hook still waits."""
 
 
 def _keys_of(incident: Incident, duty: HookDuty) -> tuple[str, ...]:

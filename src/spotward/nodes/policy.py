@@ -67,8 +67,13 @@ class NodesPolicy:
     """What holds for all nodes of the cluster."""
 
     cluster: str = ""
-    """Name of the Kubernetes cluster, as the instances' tag `kubernetes.io/cluster/NAME` says it. With a name, news
-    that come before the cluster was seen are kept until it is; without one they count only once it was."""
+    """Name of the Kubernetes cluster, as the instances' tag `kubernetes.io/cluster/NAME` says it. With it, instances
+    that are tagged as nodes of another cluster are left alone from the start, and the hook of one that is tagged as
+    ours and never became a node is completed. Without a name only the nodes themselves tell what is ours."""
+
+    awaited: bool = False
+    """Keep what is heard of an instance before the cluster was seen until it is. Set by the edge where a cluster is
+    looked after, and needed by nobody else."""
 
     interruption: Response = Response.DRAIN
     """At EC2's notice that it takes the instance."""
@@ -225,6 +230,11 @@ class NodesPolicy:
                 raise ConfigError(
                     f"`{each.name}` is {value:g}; give a number from {least} up", setting=f"nodes.{each.name}"
                 )
+
+    @property
+    def expects_a_cluster(self) -> bool:
+        """Is there a cluster to wait for before anything was seen of it?"""
+        return self.awaited or bool(self.cluster)
 
     def response(self, cause: Cause) -> Response:
         """How far we go at a cause."""

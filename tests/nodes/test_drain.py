@@ -500,3 +500,11 @@ def test_pods_of_a_blocked_budget_elsewhere_do_not_matter() -> None:
     stage.notice("i-1", 10.0).play(until=60.0)
     assert deleted(stage) == []
     assert stage.of(DeletePods) == []
+
+
+def test_what_a_notice_calls_for_goes_before_what_only_saves_money() -> None:
+    noticed = Stage(a_cluster(a_pod("web-1"))).notice("i-1", 10.0).play(until=20.0)
+    advised = Stage(a_cluster(a_pod("web-1")), policy=NodesPolicy(cluster=CLUSTER, rebalance=Response.DRAIN))
+    advised.advise("i-1", 10.0).play(until=20.0)
+    assert {asked.urgent for _, asked in noticed.asked if asked.action.mutates} == {True}
+    assert {asked.urgent for _, asked in advised.asked if asked.action.mutates} == {False}

@@ -117,7 +117,7 @@ class Steps:
 
     def wishing(self, action: Action, reason: str) -> "Steps":
         """With one more wish."""
-        return replace(self, wishes=(*self.wishes, Wish(action=action, reason=reason)))
+        return replace(self, wishes=(*self.wishes, Wish(action=action, reason=reason, urgent=self.incident.forced)))
 
     def waking(self, time: float) -> "Steps":
         """With a time to look again, if it is sooner than those so far."""

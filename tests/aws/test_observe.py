@@ -14,6 +14,7 @@ from spotward.model.cloud import Group, Lifecycle
 from spotward.model.event import Event, GroupObserved, InstanceFound, InstancesObserved, RegionObserved
 from spotward.model.world import World
 from tests.aws.conftest import REGION, Moto
+from tests.aws.oracle import Oracle
 from tests.aws.stage import NOW, HandClock, group, members, template
 
 
@@ -59,6 +60,10 @@ class Look:
 
 @pytest.fixture
 def look(aws: Aws) -> Look:
+    return looking(aws)
+
+
+def looking(aws: Aws) -> Look:
     look = Look(aws)
     policy = GroupsPolicy()
     look.observer = Observer(look.aws, look.clock, world=lambda: look.world, in_scope=lambda g: in_scope(g, policy))
@@ -110,6 +115,30 @@ def test_a_group_that_is_gone_is_news(moto: Moto, look: Look) -> None:
     moto.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
     assert look.region().gone_groups == ("web",)
     assert look.region().gone_groups == ()
+
+
+def test_a_group_that_a_list_overlooked_is_not_gone(oracle: Oracle, oracle_aws: Aws) -> None:
+    web = (
+        b"<member><AutoScalingGroupName>web</AutoScalingGroupName><MinSize>0</MinSize><MaxSize>1</MaxSize>"
+        b"<DesiredCapacity>0</DesiredCapacity><Tags><member><Key>spotward:enabled</Key><Value>true</Value></member></Tags>"
+        b"</member>"
+    )
+    listed = [web, b"", b""]
+
+    def groups(asked: dict[str, str]) -> bytes:
+        named = "AutoScalingGroupNames.member.1" in asked
+        inside = (web if there else b"") if named else listed.pop(0)
+        result = b"<AutoScalingGroups>%b</AutoScalingGroups>" % inside
+        return b"<R><DescribeAutoScalingGroupsResult>%b</DescribeAutoScalingGroupsResult></R>" % result
+
+    oracle.replies["DescribeAutoScalingGroups"] = groups
+    look = looking(oracle_aws)
+    assert [group.name for group in look.region().groups] == ["web"]
+    there = True
+    assert look.region().gone_groups == ()
+    assert look.calls["autoscaling.DescribeAutoScalingGroups"] == 3
+    there = False
+    assert look.region().gone_groups == ("web",)
 
 
 def test_a_group_that_opts_in_later_has_its_instances_asked_for_then(moto: Moto, look: Look) -> None:

@@ -101,6 +101,7 @@ class Observer:
             MaxRecords=GROUPS_PER_PAGE,
         )
         groups = [group for page in pages for group in page]
+        groups += await self._overlooked(region, {group.name for group in groups})
         due = as_of - self._refreshed.get(region, -inf) >= self._refresh_seconds
         instances = await self._members(region, [g for g in groups if self._in_scope(g)], everything=due)
         if due:
@@ -117,6 +118,26 @@ class Observer:
             key=question.key,
             attempt=attempt,
         )
+
+    async def _overlooked(self, region: str, listed: set[str]) -> list[Group]:
+        """Groups in scope that the list does not have, and that are there all the same when asked for by name.
+
+        What is gone has its new instances terminated. A list that is put together from pages while groups come and go
+        is not enough to say so.
+        """
+        known = self._world().groups.values()
+        missing = sorted(g.name for g in known if g.region == region and g.name not in listed and self._in_scope(g))
+        found: list[Group] = []
+        for chunk in _chunks(missing, GROUPS_PER_PAGE):
+            found += await ask(
+                self._aws,
+                region,
+                "autoscaling",
+                "describe_auto_scaling_groups",
+                lambda a: _groups(region, a),
+                AutoScalingGroupNames=chunk,
+            )
+        return found
 
     async def _members(self, region: str, groups: Sequence[Group], *, everything: bool) -> dict[str, Instance]:
         """The groups' members, all or those that are not known well enough, by whichever way needs fewer calls."""

@@ -1,6 +1,10 @@
 """What other tools of this trade are known to do wrong, held against our decisions.
 
 Each test's sentence is what must hold here; the letter and number name the defect of AutoSpotting that it keeps out.
+Those of the market and the wire are kept out where these live: a type that a zone does not have (B14) in
+tests/market/test_recommend.py, the price of another product (B15) in tests/aws/test_prices.py, a volume without type or
+size (B5) and an ARN of another partition (B23) in tests/aws/test_launch_data.py, regions that nobody named (B18) in
+tests/engine/test_live.py, and success that is told where nothing was done (B3, B17) in tests/journey/test_troubles.py.
 """
 
 from dataclasses import replace

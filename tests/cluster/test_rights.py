@@ -11,7 +11,6 @@ from spotward.engine.clock import SystemClock
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
 from spotward.kube.hands import ClusterHands
-from spotward.kube.lease import Election, LeasePolicy
 from spotward.kube.nodes import NodeHands
 from spotward.kube.resources import CLAIMS, PODS, Resource
 from spotward.kube.surroundings import Surroundings
@@ -98,13 +97,6 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
     said = await stage.owner.json("list", EVENTS, namespace="default")
     ours = [item for item in said["items"] if item["regarding"]["name"] == node.name and item["reason"] == "Drained"]
     assert [item["note"] for item in ours] == ["all pods are gone"], "what is said twice stands there once"
-
-    quick = LeasePolicy(ttl_seconds=3.0, renew_seconds=2.0, retry_seconds=0.3)
-    standing = Election(
-        stage.kube, namespace="spotward", name=stage.namespace, identity="a", clock=SystemClock(), policy=quick
-    )
-    async with await standing.win():
-        pass
 
     again = await stage.pod(await stage.node())
     wrong = PodOrder(namespace=again.namespace, name=again.name, uid="00000000-0000-0000-0000-000000000000")

@@ -122,7 +122,7 @@ class Live:
         """Run until stopped; or, given a limit (wall seconds), until nothing is left to do.
 
         "Nothing left" means: every source is exhausted, no event waits, nothing is under way, no undertaking is open,
-        and nothing rings at once. Pauses of failed wishes and of groups are left to the next run, and a source without
+        nobody wonders who set a desired capacity, and nothing rings at once. Pauses of failed wishes and of groups are left to the next run, and a source without
         an end does not belong into such a run. `signals`: stop at SIGTERM and SIGINT, end at once at the second.
 
         Raises LeaseHeld at the start, unless the policy is to wait, StaleLease as soon as another process has taken the
@@ -200,6 +200,7 @@ class Live:
             and self.inbox.open == 0
             and self.crew.idle
             and not self.world.open_undertakings
+            and not self.world.surprises
             and not self.alarm.rings_by(self.clock.now() + SOON_SECONDS)
         )
 

@@ -122,8 +122,9 @@ class Live:
         """Run until stopped; or, given a limit (wall seconds), until nothing is left to do.
 
         "Nothing left" means: every source is exhausted, no event waits, nothing is under way, no undertaking is open,
-        nobody wonders who set a desired capacity, and nothing rings at once. Pauses of failed wishes and of groups are left to the next run, and a source without
-        an end does not belong into such a run. `signals`: stop at SIGTERM and SIGINT, end at once at the second.
+        nobody wonders who set a desired capacity, and nothing rings at once. Pauses of failed wishes and of groups are
+        left to the next run, and a source without an end does not belong into such a run. `signals`: stop at SIGTERM
+        and SIGINT, end at once at the second.
 
         Raises LeaseHeld at the start, unless the policy is to wait, StaleLease as soon as another process has taken the
         journal, and whatever fault there is in the shell itself.

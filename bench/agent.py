@@ -29,7 +29,7 @@ LEFT_SECONDS = 110
 """Between the notice and the deadline."""
 
 MEMORY_MIB_AIM, START_SECONDS_AIM = 45.0, 0.7
-"""What the agent is to come down to: it is above both as long as it loads pydantic, for its settings and its journal."""
+"""What the agent is to come down to; it is above both as long as it loads pydantic for its settings and journal."""
 
 MEMORY_MIB_MAX, CORDON_SECONDS_MAX = 60.0, 1.0
 

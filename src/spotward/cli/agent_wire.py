@@ -10,6 +10,7 @@ import structlog
 
 from spotward.aws.imds import Imds, ImdsPolicy
 from spotward.aws.imds_watch import ImdsSource, Watch, WatchPolicy
+from spotward.cli.handing import AllHands, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
 from spotward.config import Config
 from spotward.engine.clock import SystemClock
@@ -20,15 +21,9 @@ from spotward.engine.live_policy import LivePolicy
 from spotward.engine.log import log_step
 from spotward.engine.ports import Clock
 from spotward.engine.store import SqliteStore, this_process
-from spotward.kube.client import Kube
-from spotward.kube.configuration import find_cluster
-from spotward.kube.hands import ClusterHands
-from spotward.kube.nodes import NodeHands
-from spotward.kube.surroundings import Surroundings
 from spotward.model.action import Action
 from spotward.model.errors import Permanent
 from spotward.model.event import Event
-from spotward.model.node_action import ClusterAction, Notify
 from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.on_notice import NoticeCommands
 from spotward.plugins.webhook import WebhookHands
@@ -37,31 +32,19 @@ from spotward.web.exporter import exporting
 REQUESTS_AT_ONCE_MAX = 8
 """To the API server; each connection costs a quarter of a megabyte on every node, and one node's pods are few."""
 
-THIS_CLUSTER = "this cluster"
-"""What the cluster is called where no name is set: an agent belongs to one, and its own machine is a node of that."""
-
 POLICY = LivePolicy(observe_seconds=0, lease_seconds=10.0, standby_seconds=1.0, shutdown_seconds=5.0)
 """AWS is not looked at. A container that was killed leaves its lease behind; the next one waits that out."""
 
 log = structlog.get_logger("spotward.agent")
 
 
-class AgentHands:
-    """Does what is asked of the cluster and of people; of AWS nothing can be asked."""
+class NoAws:
+    """The hands for what only AWS can do, of somebody who does not ask it."""
 
-    def __init__(self, cluster: ClusterHands, webhook: WebhookHands | None) -> None:
-        self._cluster, self._webhook = cluster, webhook
-
-    async def do(self, action: Action, attempt: int) -> Event:
-        """See the port."""
-        match action:
-            case Notify() if self._webhook is not None:
-                return await self._webhook.do(action, attempt)
-            case _ if isinstance(action, ClusterAction):
-                return await self._cluster.do(action, attempt)
-            case _:
-                words = "is a matter of AWS, which an agent does not ask; `spotward run` does"
-                raise Permanent(f"{action.kind} {words}", code="NoAws")
+    async def do(self, action: Action, attempt: int) -> Event:  # noqa: ARG002 - the port's form; nothing is attempted
+        """See the port. Raises Permanent."""
+        words = "is a matter of AWS, which an agent does not ask; `spotward run` does"
+        raise Permanent(f"{action.kind} {words}", code="NoAws")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,10 +78,15 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
         imds = Imds(ImdsPolicy(url=given.metadata, v1=given.v1))
         after.push_async_callback(imds.close)
         watch = Watch(imds, clock, WatchPolicy(poll_seconds=given.poll_seconds))
-        cluster = find_cluster(given.kubeconfig or config.kubernetes.kubeconfig, config.kubernetes.context)
-        kube = Kube(cluster, clock=clock, requests_at_once_max=REQUESTS_AT_ONCE_MAX)
-        after.callback(kube.close)
-        surroundings = Surroundings(kube, cluster=policy.cluster, clock=clock, only_node=given.node)
+        cluster = cluster_parts(
+            config,
+            clock,
+            instance=given.pod or given.node,
+            kubeconfig=given.kubeconfig,
+            only_node=given.node,
+            requests_at_once_max=REQUESTS_AT_ONCE_MAX,
+        )
+        after.callback(cluster.kube.close)
         place = Path(after.enter_context(TemporaryDirectory(prefix="spotward-dry-run-"))) if given.dry else state
         store = SqliteStore.to_write(place, clock=clock)
         after.push_async_callback(store.close)
@@ -106,22 +94,17 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
         after.push_async_callback(commands.close)
         exporter = exporting(watch, clock, host=given.host, port=given.port, looks=False)
         number = await after.enter_async_context(exporter)
-        log.info("started", node=given.node, metadata=imds.where, cluster=cluster.server, port=number)
+        log.info("started", node=given.node, metadata=imds.where, cluster=cluster.kube.cluster.server, port=number)
         yield Live(
             core=Core(node_deciders(policy), (*([dry_run_guard] if given.dry else []), *node_guards(policy))),
             store=store,
-            hands=AgentHands(_cluster_hands(kube, surroundings, clock, given), _webhook_hands(config, clock)),
+            hands=AllHands(NoAws(), cluster=cluster.hands, webhook=_webhook_hands(config, clock)),
             clock=clock,
             owner=this_process(),
-            sources=(surroundings, ImdsSource(watch)),
+            sources=(cluster.surroundings, ImdsSource(watch)),
             policy=POLICY,
             listeners=[log_step, commands],
         )
-
-
-def _cluster_hands(kube: Kube, surroundings: Surroundings, clock: Clock, given: Given) -> ClusterHands:
-    nodes = NodeHands(kube, seen=surroundings.node)
-    return ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=given.pod or given.node)
 
 
 def _webhook_hands(config: Config, clock: Clock) -> WebhookHands | None:
@@ -132,7 +115,7 @@ def _policy(config: Config, given: Given) -> NodesPolicy:
     wanted = config.nodes_policy
     return replace(
         wanted,
-        cluster=wanted.cluster or THIS_CLUSTER,
+        awaited=True,
         own_pod=wanted.own_pod or given.pod,
         own_namespace=wanted.own_namespace or given.namespace,
     )

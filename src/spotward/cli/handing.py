@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spotward.aws.hands import AwsHands, ReadOnlyHands
-from spotward.aws.lifecycle import LifecycleHands
 from spotward.config import Config
-from spotward.engine.ports import Clock, Hands, Owner
+from spotward.engine.ports import Clock, Hands
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
 from spotward.kube.hands import ClusterHands
 from spotward.kube.nodes import NodeHands
 from spotward.kube.surroundings import Surroundings
+from spotward.kube.wire import REQUESTS_AT_ONCE_MAX
 from spotward.model.action import Action
 from spotward.model.errors import Permanent
 from spotward.model.event import Event
 from spotward.model.node_action import ClusterAction, CompleteLifecycle, Notify, RecordHeartbeat
 from spotward.plugins.webhook import WebhookHands
+
+if TYPE_CHECKING:  # an agent, which has no business with AWS, does not load it
+    from spotward.aws.lifecycle import LifecycleHands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +33,26 @@ class ClusterParts:
 
 
 def cluster_parts(
-    config: Config, clock: Clock, owner: Owner, *, listener: Callable[[str], None] | None = None
+    config: Config,
+    clock: Clock,
+    *,
+    instance: str,
+    kubeconfig: Path | None = None,
+    only_node: str | None = None,
+    requests_at_once_max: int = REQUESTS_AT_ONCE_MAX,
+    listener: Callable[[str], None] | None = None,
 ) -> ClusterParts:
     """Connect to the cluster that the configuration names. Raises ConfigError with what to change.
 
-    listener: hears of each call, and may forbid it by raising.
+    instance: who of us speaks in the cluster's Events. kubeconfig: wins over the configured one. only_node: for an
+    agent, the node that it is on. listener: hears of each call, and may forbid it by raising.
     """
-    settings = config.kubernetes
-    cluster = find_cluster(settings.kubeconfig, settings.context)
-    kube = Kube(cluster, clock=clock, listener=listener)
-    surroundings = Surroundings(kube, cluster=config.nodes.cluster or cluster.server, clock=clock)
+    cluster = find_cluster(kubeconfig or config.kubernetes.kubeconfig, config.kubernetes.context)
+    kube = Kube(cluster, clock=clock, listener=listener, requests_at_once_max=requests_at_once_max)
+    name = config.nodes.cluster or cluster.server
+    surroundings = Surroundings(kube, cluster=name, clock=clock, only_node=only_node)
     nodes = NodeHands(kube, seen=surroundings.node)
-    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=owner.host)
+    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance)
     return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)
 
 
@@ -49,21 +61,21 @@ class AllHands:
 
     def __init__(
         self,
-        aws: AwsHands | ReadOnlyHands,
+        aws: Hands,
         *,
-        hooks: LifecycleHands | None = None,
+        hooks: "LifecycleHands | None" = None,
         cluster: ClusterHands | None = None,
         webhook: WebhookHands | None = None,
         tied: bool = False,
     ) -> None:
-        """tied: questions are answered and no deed is done."""
-        self._aws: Hands = aws
+        """aws: has what nobody else can do. tied: questions are answered and no deed is done; `aws` refuses them."""
+        self._aws = aws
         self._hooks, self._cluster, self._webhook, self._tied = hooks, cluster, webhook, tied
 
     async def do(self, action: Action, attempt: int) -> Event:
         """See the port."""
         if self._tied and action.mutates:
-            raise Permanent(f"dry run: {action.kind} for {action.subject} is left out", code="DryRun")
+            return await self._aws.do(action, attempt)
         match action:
             case CompleteLifecycle() | RecordHeartbeat() if self._hooks is not None:
                 return await self._hooks.do(action, attempt)

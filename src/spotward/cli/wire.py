@@ -175,7 +175,9 @@ async def parts(config: Config) -> Parts:
     market = LiveMarket(aws, clock, price_list=own_prices)
     owner = this_process()
     cluster = (
-        cluster_parts(config, clock, owner, listener=mirror.check_cluster_call) if config.kubernetes.enabled else None
+        cluster_parts(config, clock, instance=owner.host, listener=mirror.check_cluster_call)
+        if config.kubernetes.enabled
+        else None
     )
     hands = AwsHands(aws, clock, observer=observer, recommender=market)
     in_cluster = cluster.hands if cluster is not None else None

@@ -1,4 +1,4 @@
-"""The command line: the names of the commands, their options, and how an error reads.
+"""The command line: the names of the commands, which options each has, and how an error reads.
 
 Heavy rooms are imported by the command that needs them, so that `spotward --help` answers at once and a daemon carries
 neither the embedded cloud nor the tables of `plan`.
@@ -7,31 +7,40 @@ neither the embedded cloud nor the tables of `plan`.
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spotward import __version__
+from spotward.cli.chosen import chosen
+from spotward.cli.configuration import app as config_app
 from spotward.cli.exits import Exit
 from spotward.cli.options import (
     AutoSpotting,
+    CloudPort,
     ConfigFile,
+    DryRun,
+    Host,
     Limit,
     Log,
+    Once,
+    OnceLimit,
     Output,
     Prices,
+    Queue,
     Regions,
+    Scenario,
     Seed,
+    Speed,
+    SpotPrices,
     State,
+    Throttling,
     Unpriced,
+    WebPort,
 )
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, SpotwardError
-
-if TYPE_CHECKING:
-    from spotward.config import Config
 
 LIMIT_SECONDS = 3600.0
 """`run --once` and `handle` end after an hour at the latest, so that cron need not wait for a stuck one."""
@@ -54,7 +63,6 @@ app = typer.Typer(
     result_callback=_finish,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH_MAX},
 )
-config_app = typer.Typer(help="Check a configuration file, or describe one.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
 
@@ -87,68 +95,14 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(Exit.INTERRUPTED)
 
 
-def _config(
-    file: Path | None,
-    *,
-    regions: list[str] | None = None,
-    state: Path | None = None,
-    prices: Path | None = None,
-    queue: str | None = None,
-    unpriced: bool | None = None,
-    autospotting: bool | None = None,
-) -> "Config":
-    """The file's settings with those of the command line on top."""
-    from spotward.config import changed, load
-
-    config = load(file)
-    groups = replace(
-        config.groups,
-        allow_unpriced=config.groups.allow_unpriced or bool(unpriced),
-        compat_autospotting=config.groups.compat_autospotting or bool(autospotting),
-    )
-    return changed(
-        config,
-        regions=tuple(regions) if regions else None,
-        state=state,
-        queue=queue,
-        on_demand_prices=prices,
-        groups=groups,
-    )
-
-
 @app.command(short_help="Move the groups that opted in onto Spot: for good, or once.")
 def run(
     region: Regions = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="One reconciliation until nothing is left to do, then end; for cron.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")] = False,
-    queue: Annotated[
-        str | None,
-        typer.Option(
-            "--queue", help="SQS queue of EventBridge events: a name in each region, or a URL.", metavar="NAME|URL"
-        ),
-    ] = None,
-    limit: Annotated[
-        float,
-        typer.Option(
-            "--limit",
-            help="With --once: end after so many seconds at the latest; an hour by default.",
-            min=1,
-            metavar="SECONDS",
-            show_default=False,
-        ),
-    ] = LIMIT_SECONDS,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port",
-            help="Port of /healthz, /readyz and /metrics; 0 takes a free one.",
-            min=0,
-            max=65535,
-            metavar="PORT",
-        ),
-    ] = None,
+    once: Once = False,
+    dry_run: DryRun = False,
+    queue: Queue = None,
+    limit: OnceLimit = LIMIT_SECONDS,
+    port: WebPort = None,
     config: ConfigFile = None,
     state: State = None,
     on_demand_prices: Prices = None,
@@ -159,19 +113,16 @@ def run(
     """Move the groups that opted in onto Spot, and keep them whole: for good, or once."""
     from spotward.cli.running import dry, forever, until_quiet
 
-    settings = _config(
+    settings = chosen(
         config,
         regions=region,
         state=state,
         prices=on_demand_prices,
         queue=queue,
+        port=port,
         unpriced=allow_unpriced,
         autospotting=compat_autospotting,
     )
-    if port is not None:
-        from spotward.config import changed
-
-        settings = changed(settings, web={"host": settings.web.host, "port": port})
     if dry_run:
         return asyncio.run(dry(settings, log=log, once=once))
     if once:
@@ -196,7 +147,7 @@ def handle(
     """Act on one EventBridge event, until nothing is left to do about it."""
     from spotward.cli.running import handled
 
-    settings = _config(
+    settings = chosen(
         config,
         regions=region,
         state=state,
@@ -237,7 +188,7 @@ def plan(
         typer.echo(json.dumps(plan_schema(), indent=2))
         return Exit.DONE
     _check_output(output)
-    settings = _config(
+    settings = chosen(
         config,
         regions=region,
         prices=on_demand_prices,
@@ -271,7 +222,7 @@ def explain(
     """Tell, in words, what was decided about an instance, a group or a wish, and why."""
     from spotward.cli.running import explained
 
-    return asyncio.run(explained(_config(config, state=state), subject, limit=limit))
+    return asyncio.run(explained(chosen(config, state=state), subject, limit=limit))
 
 
 @app.command(short_help="Show what is under way, what waits, what was done.")
@@ -279,29 +230,18 @@ def status(config: ConfigFile = None, state: State = None) -> int:
     """Show what is under way, what waits, and what was done last."""
     from spotward.cli.running import stated
 
-    return asyncio.run(stated(_config(config, state=state)))
+    return asyncio.run(stated(chosen(config, state=state)))
 
 
 @app.command(short_help="Serve AWS's API on this machine: an embedded cloud.")
 def emulate(
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option("--port", help="The port; 0 takes a free one.", min=0, max=65535, metavar="PORT"),
-    ] = 0,
+    host: Host = "127.0.0.1",
+    port: CloudPort = 0,
     seed: Seed = 1,
-    speed: Annotated[
-        float, typer.Option("--speed", help="So many seconds of the cloud pass in one of ours.", metavar="NUMBER")
-    ] = 1.0,
-    scenario: Annotated[
-        Path | None, typer.Option("--scenario", help="A YAML file of what goes wrong, and when.", metavar="FILE")
-    ] = None,
-    prices: Annotated[
-        Path | None, typer.Option("--prices", help="A CSV file of Spot prices as they really were.", metavar="FILE")
-    ] = None,
-    throttling: Annotated[
-        bool, typer.Option(help="Refuse calls that come too fast, as AWS does.", show_default=False)
-    ] = True,
+    speed: Speed = 1.0,
+    scenario: Scenario = None,
+    prices: SpotPrices = None,
+    throttling: Throttling = True,
 ) -> int:
     """Serve AWS's API on this machine: an embedded cloud with a moving Spot market."""
     _needs_emulator()
@@ -367,37 +307,3 @@ def export_here(context: typer.Context) -> int:
     from spotward.cli.export import run
 
     return run(context.args)
-
-
-# ---- the configuration file ------------------------------------------------------------------------------------------
-
-
-@config_app.command("schema")
-def config_schema() -> int:
-    """Print the JSON schema of the configuration file, for editors."""
-    import json
-
-    from spotward.config import schema
-
-    typer.echo(json.dumps(schema(), indent=2))
-    return Exit.DONE
-
-
-@config_app.command("settings", short_help="List every setting with its default and its meaning.")
-def config_settings() -> int:
-    """List every setting with its default and its meaning, as a Markdown table."""
-    from spotward.config import settings
-
-    lines = [f"| `{each.name}` | `{each.default}` | {each.meaning} |" for each in settings()]
-    typer.echo("\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *lines]))
-    return Exit.DONE
-
-
-@config_app.command("check")
-def config_check(file: Annotated[Path, typer.Argument(help="The file to check.", metavar="FILE")]) -> int:
-    """Say whether a configuration file is right, and if not, where."""
-    from spotward.config import load
-
-    load(file)
-    typer.echo(f"{file}: right")
-    return Exit.DONE

@@ -1,4 +1,4 @@
-"""The options that several commands share, said once."""
+"""The options, each said once: what it is called, what it means, what it takes. Which command has which: `main`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,3 +57,49 @@ Limit = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="One seed, one history.", metavar="NUMBER")]
+
+# ---- of `run` ------------------------------------------------------------------------------------------------
+
+Once = Annotated[
+    bool, typer.Option("--once", help="One reconciliation until nothing is left to do, then end; for cron.")
+]
+OnceLimit = Annotated[
+    float,
+    typer.Option(
+        "--limit",
+        help="With --once: end after so many seconds at the latest; an hour by default.",
+        min=1,
+        metavar="SECONDS",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide and explain; change nothing.")]
+Queue = Annotated[
+    str | None,
+    typer.Option(
+        "--queue", help="SQS queue of EventBridge events: a name in each region, or a URL.", metavar="NAME|URL"
+    ),
+]
+WebPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port", help="Port of /healthz, /readyz and /metrics; 0 takes a free one.", min=0, max=65535, metavar="PORT"
+    ),
+]
+
+# ---- of `emulate` --------------------------------------------------------------------------------------------
+
+Host = Annotated[str, typer.Option("--host", help="The address to listen on.", metavar="ADDRESS")]
+CloudPort = Annotated[
+    int, typer.Option("--port", help="The port; 0 takes a free one.", min=0, max=65535, metavar="PORT")
+]
+Speed = Annotated[
+    float, typer.Option("--speed", help="So many seconds of the cloud pass in one of ours.", metavar="NUMBER")
+]
+Scenario = Annotated[
+    Path | None, typer.Option("--scenario", help="A YAML file of what goes wrong, and when.", metavar="FILE")
+]
+SpotPrices = Annotated[
+    Path | None, typer.Option("--prices", help="A CSV file of Spot prices as they really were.", metavar="FILE")
+]
+Throttling = Annotated[bool, typer.Option(help="Refuse calls that come too fast, as AWS does.", show_default=False)]

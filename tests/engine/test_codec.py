@@ -119,10 +119,23 @@ def test_a_field_that_this_version_does_not_know_is_passed_over() -> None:
     assert EVENTS.value('{"kind": "tick", "time": 5, "regions": [], "colour": "red"}') == Tick(time=5)
 
 
+def test_a_value_is_written_in_the_order_of_its_fields_without_a_space() -> None:
+    text = b'{"kind":"tick","time":5.0,"regions":["eu-west-1"]}'
+    assert EVENTS.text(Tick(time=5.0, regions=("eu-west-1",))) == text
+    assert DOOMS.text(Doom(time=1.0, deadline=float("inf"))) == b'{"time":1.0,"deadline":Infinity,"action":"terminate"}'
+
+
 def test_what_is_not_an_event_is_a_value_error() -> None:
-    for text in ("", "{}", '{"kind": "earthquake", "time": 1}', '{"kind": "tick"}', "[1"):
-        with pytest.raises(ValueError, match="validation error"):
+    for text in ("", "{}", "[]", "[1", '{"kind": {}}', '{"kind": "earthquake", "time": 1}', '{"kind": "tick"}'):
+        with pytest.raises(ValueError, match=r"Expecting|is no|missing"):
             EVENTS.value(text)
+
+
+def test_what_does_not_fit_is_told_with_its_place() -> None:
+    with pytest.raises(ValueError, match=r"Tick\.regions: 'x' is no list"):
+        EVENTS.value('{"kind": "tick", "time": 5, "regions": "x"}')
+    with pytest.raises(ValueError, match=r"Asked\.attempt: 'first' is no int"):
+        PAGES.value('{"number": 1, "asked": [{"attempt": "first"}]}')
 
 
 def test_text_that_utf_8_cannot_carry_is_a_value_error() -> None:

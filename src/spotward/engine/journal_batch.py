@@ -15,14 +15,12 @@ One line for each thing, its parts apart by tabs, which JSON never contains unes
 A line that this version does not know makes the text unreadable: what is left out silently would be forgotten.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic_core import from_json
-
-from spotward.engine.codec import EVENTS, PAGES, UNDERTAKINGS, Codec
+from spotward.engine.codec import EVENTS, PAGES, UNDERTAKINGS, Codec, text_of
 from spotward.engine.core import Step
 from spotward.engine.journal_rows import FAMILIES, Family, printable
 from spotward.engine.memory import Change
@@ -35,8 +33,7 @@ from spotward.model.world import World
 
 NULL = b"null"
 
-_VALUES: Codec[Any] = Codec(lambda: TypeAdapter(Any))
-_LEASES: Codec[Lease] = Codec(lambda: TypeAdapter(Lease))
+_LEASES: Codec[Lease] = Codec(Lease)
 _BY_NAME = {family.name: family for family in FAMILIES}
 
 
@@ -91,7 +88,7 @@ def _line(word: str, *parts: bytes) -> bytes:
 
 
 def _texts(*values: Any) -> Iterable[bytes]:
-    return (_VALUES.text(value) for value in values)
+    return (text_of(value) for value in values)
 
 
 # ---- reading -------------------------------------------------------------------------------------------------
@@ -130,7 +127,7 @@ class _Reading:
         readers: dict[str, Callable[[], None]] = {
             "page": lambda: setattr(self, "page", PAGES.value(parts[0])),
             "undertaking": lambda: self.undertakings.append(UNDERTAKINGS[parts[0].decode()].value(parts[1])),
-            "time": lambda: setattr(self, "time", from_json(parts[0])),
+            "time": lambda: setattr(self, "time", json.loads(parts[0])),
             "wake": lambda: self.wakes.append(_wake(parts)),
             "woken": lambda: self.woken.append(_wake(parts)),
         }
@@ -150,7 +147,7 @@ def batch_value(text: bytes) -> Batch:
             case "grant":
                 grants.append(_LEASES.value(parts[0]))
             case "aside":
-                time, source, reason = map(from_json, parts)
+                time, source, reason = map(json.loads, parts)
                 set_aside.append(SetAside(time=time, source=source, reason=reason))
             case "event":
                 entries.append(_Reading(event=parts[0]))
@@ -160,5 +157,5 @@ def batch_value(text: bytes) -> Batch:
 
 
 def _wake(parts: list[bytes]) -> WakeAt:
-    time, subject = map(from_json, parts)
+    time, subject = map(json.loads, parts)
     return WakeAt(time=time, subject=subject)

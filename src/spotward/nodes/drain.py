@@ -13,10 +13,12 @@ from spotward.model.cluster import Pod, Taint
 from spotward.model.cluster_view import NodePods
 from spotward.model.incident import Fate, Incident, PodRecord
 from spotward.model.node_action import DeletePods, EvictPods, PodOrder, WatchPods
+from spotward.model.units import listed
+from spotward.nodes.budgets import why_never
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.ladder import Move, Rung, move
 from spotward.nodes.scene import Scene, Steps
-from spotward.nodes.tiers import order, our_taint, tier, why_left
+from spotward.nodes.tiers import order, our_taint, tier, why_left, why_spared
 
 POD_ERRANDS = (Errand.EVICT, Errand.DELETE, Errand.SHORTEN)
 
@@ -39,6 +41,27 @@ def empty_pods(steps: Steps, scene: Scene) -> Steps:
     if steps.incident.off_time is not None:
         return steps
     return _asked(steps, _moves(steps.incident, pods, scene), scene)
+
+
+def held_up(steps: Steps, scene: Scene) -> Steps:
+    """Say what keeps a node from being empty that nothing forces, where waiting alone will not change it."""
+    incident = steps.incident
+    if incident.begun_time is None or incident.forced:
+        return steps
+    pods = scene.pods(incident)
+    stuck = [
+        why for r in incident.pods if r.open and pods is not None and (why := _why_stuck(r, pods, incident, scene))
+    ]
+    text = f"{incident.node} is not empty: {listed(stuck, most=3)}" if stuck else None
+    return steps.judging(f"drain of {incident.node}", text)
+
+
+def _why_stuck(record: PodRecord, pods: NodePods, incident: Incident, scene: Scene) -> str | None:
+    pod = pods.pods.get(record.uid)
+    if pod is None or pod.leaving:
+        return None
+    why = why_spared(pod, incident, scene.policy) or why_never(pod, scene.world.cluster.budgets_of(pod))
+    return f"{record.id}: {why}" if why is not None else None
 
 
 # ---- the pods as they stand ----------------------------------------------------------------------------------------

@@ -168,7 +168,8 @@ def _after_answer(
     match answer.result:
         case PodResult.ACCEPTED:
             past = record.past_budget or event.key == key_of(incident, Errand.DELETE)
-            return _at(record, Fate.LEAVING, now, "", past_budget=past, retry_time=now + SHOWN_SECONDS)
+            why = record.reason if past else ""
+            return _at(record, Fate.LEAVING, now, why, past_budget=past, retry_time=now + SHOWN_SECONDS)
         case PodResult.GONE:
             return _at(record, Fate.GONE, now, record.reason)
         case PodResult.BLOCKED | PodResult.TWO_BUDGETS | PodResult.REFUSED:

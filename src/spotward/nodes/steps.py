@@ -11,7 +11,7 @@ from spotward.model.action import FindInstance
 from spotward.model.incident import Fate, Incident, Replacement
 from spotward.model.units import counted, listed, span
 from spotward.nodes.aftermath import clear_up, confirm_off, expire, take_back
-from spotward.nodes.drain import empty_pods, watch
+from spotward.nodes.drain import empty_pods, held_up, watch
 from spotward.nodes.endings import ended, told
 from spotward.nodes.hooks import hooks, open_duties
 from spotward.nodes.keys import Errand, key_of
@@ -171,6 +171,7 @@ STAGES: tuple[Callable[[Steps, Scene], Steps], ...] = (
     _begun,
     watch,
     empty_pods,
+    held_up,
     _emptied,
     hooks,
     confirm_off,

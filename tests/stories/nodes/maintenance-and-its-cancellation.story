@@ -6,6 +6,7 @@ pods on n-1: web-1, job-1 bare
 ----
 60:10  cordon n-1, with taint spotward.io/leaving and label node.kubernetes.io/exclude-from-external-load-balancers
 60:10  evict default/web-1 from n-1
+           n-1 is not empty: default/job-1: a bare pod, which nobody makes again: it is moved only when the machine goes whatever we do
 
 61:00 silence i-1 5
 ----

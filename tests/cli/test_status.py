@@ -62,9 +62,7 @@ def test_nodes_are_told_with_the_time_and_the_pods_that_are_left_the_most_urgent
 def test_a_failed_wish_is_told_in_words_with_when_it_is_asked_again_and_only_once() -> None:
     launch = a_launch("launch 1 in web")
     wish = WishState(attempt=1, state="failed", time=NOON, retry_time=LATER, reason="no permission", action=launch)
-    world = World(
-        wishes=HashTrieMap({launch.key: wish}), verdicts=HashTrieMap({launch.key: "UnauthorizedOperation: no"})
-    )
+    world = World(verdicts=HashTrieMap({launch.key: "UnauthorizedOperation: no"})).with_wish(launch.key, wish)
     (line,) = waiting(world, NOON)
     assert line.startswith(
         "[red]failed:[/red] launch 1 Spot in us-east-1b for us-east-1/web, from 1 pool: no permission"

@@ -534,7 +534,7 @@ async def whole(desk: Desk, last_told: int) -> None:
     assert (last - last_told) % 3 == 0, "a commit was written in part"
     assert [page.number for page in pages] == list(range(last, 0, -1))
     assert remembered.next_page == last + 1
-    (swap,) = remembered.world.undertakings.values()
+    (swap,) = remembered.world.swaps.by_key.values()
     assert getattr(swap, "desired_seen", None) == last
     assert len(remembered.wakes) == last
     await store.close()

@@ -165,7 +165,7 @@ def _subjects(world: World, event: Event) -> list[str]:
             group = world.group_of.get(event.instance_id)
             return [group] if group else []
         case Restarted():
-            return sorted({swap.group_id for swap in world.undertakings.values()})
+            return sorted({swap.group_id for swap in world.swaps.by_key.values()})
         case _:
             return []
 

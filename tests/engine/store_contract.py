@@ -202,7 +202,7 @@ class StoreContract:
 
         async def again(store: Store) -> None:
             remembered = await store.load()
-            for name in ("wishes", "launches", "pools", "dooms", "pauses", "verdicts", "undertakings"):
+            for name in ("wishes", "launches", "pools", "dooms", "pauses", "verdicts", "swaps"):
                 assert getattr(remembered.world, name) == getattr(world, name), name
                 assert getattr(world, name), f"the test shows nothing about {name}"
             assert remembered.world.time == NOON + 1
@@ -300,7 +300,7 @@ class StoreContract:
             assert await store.undertakings(subject=WEB) == (ended,)
             assert await store.undertakings(subject=WEB, ended=False) == ()
             assert await store.undertakings(limit=1) == (second,)
-            assert set((await store.load()).world.undertakings) == {"swap 2"}
+            assert set((await store.load()).world.swaps.by_key) == {"swap 2"}
 
         self.using(tmp_path, clock, work)
 

@@ -27,8 +27,10 @@ from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.sights import Sights
+from spotward.model.swaps import Swaps
 from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState
+from spotward.model.wishes import Wishes
 from spotward.model.world import Doom, KnownDetails, Pause, World
 from tests.engine.any_value import any_of
 
@@ -79,10 +81,9 @@ WORLDS = st.builds(
     recommended=maps(str, PoolsRecommended),
     pools=maps(tuple[str, Pool], PoolMemory),
     dooms=maps(str, Doom),
-    wishes=maps(str, WishState),
+    wishes=st.builds(Wishes, by_key=maps(str, WishState), keys_of=maps(str, tuple[str, ...])),
     launches=maps(str, WishState),
-    undertakings=maps(str, Swap),
-    undertaken=maps(str, tuple[str, ...]),
+    swaps=st.builds(Swaps, by_key=maps(str, Swap), keys_of=maps(str, tuple[str, ...]), key_of=maps(str, str)),
     pauses=maps(str, Pause),
     verdicts=maps(str, str),
     observed=maps(str, float),

@@ -224,7 +224,7 @@ def test_each_decider_sees_what_those_before_it_began_paused_judged_and_asked() 
 
     run(Core([first, second]), TICK)
     (world,) = seen_by_second
-    assert world.undertakings["swap 1"] == a_swap()
+    assert world.swaps.by_key["swap 1"] == a_swap()
     assert world.pauses[WEB] == pause
     assert world.verdicts["i-9"] == "is kept"
     assert world.wishes["tag web"].state == "asked"
@@ -235,7 +235,7 @@ def test_an_undertaking_that_ended_leaves_the_world_and_stands_in_the_step() -> 
     world = World().with_undertaking(a_swap())
     (step,) = run(Core([deciding(Decision(undertakings=(ended,)))]), TICK, world=world)
     assert step.undertakings == (ended,)
-    assert "swap 1" not in step.world.undertakings
+    assert "swap 1" not in step.world.swaps.by_key
 
 
 # ---- pages ---------------------------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def the_undertakings_of_a_group_are_found(self) -> None:
         for subject in (WEB, f"{REGION}/api"):
-            slowly = sorted((u for u in self.world.undertakings.values() if u.group_id == subject), key=lambda u: u.key)
+            slowly = sorted((u for u in self.world.swaps.by_key.values() if u.group_id == subject), key=lambda u: u.key)
             assert list(self.world.undertakings_of(subject)) == slowly
 
     @invariant()

@@ -261,7 +261,7 @@ async def _whole(place: Path, last_told: int) -> None:
     assert (last - last_told) % 3 == 0, "a commit was written in part"
     assert [page.number for page in pages] == list(range(last, 0, -1))
     assert remembered.next_page == last + 1
-    (swap,) = remembered.world.undertakings.values()
+    (swap,) = remembered.world.swaps.by_key.values()
     assert swap.desired_seen == last
     assert len(remembered.wakes) == last
     await store.close()

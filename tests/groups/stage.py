@@ -117,7 +117,7 @@ class Stage:
             dooms=dict(world.dooms.items()),
             pauses=dict(world.pauses.items()),
             verdicts=dict(world.verdicts.items()),
-            undertakings=list(world.undertakings.values()),
+            undertakings=list(world.swaps.by_key.values()),
         )
         self.hear(Restarted(time=self.time))
         self.tick(self.time)

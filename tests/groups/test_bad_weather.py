@@ -232,7 +232,7 @@ def check_the_end(stage: Stage) -> None:
     """Whatever happened: nothing of ours is left over, and nothing of the owner's is changed."""
     assert stage.cloud.faults == []
     assert stage.orphans() == []
-    assert not list(stage.world.undertakings.values())
+    assert not list(stage.world.swaps.by_key.values())
     assert all((swap.ended_time or 0) < SETTLED_BY for swap in stage.ended)
     group = stage.cloud.groups.get("web")
     if group is not None:

@@ -69,7 +69,7 @@ def test_a_launch_whose_answer_was_lost_in_a_group_that_is_gone_leaves_no_orphan
     stage.play_on(until=LONG)
     assert len(cloud.fleets) == 1
     assert not stage.orphans()
-    assert not list(stage.world.undertakings.values())
+    assert not list(stage.world.swaps.by_key.values())
 
 
 def test_a_launch_that_never_left_the_house_is_given_up_with_its_group() -> None:
@@ -80,7 +80,7 @@ def test_a_launch_that_never_left_the_house_is_given_up_with_its_group() -> None
     cloud.groups.clear()
     stage.play_on(until=LONG)
     assert not cloud.fleets
-    assert not list(stage.world.undertakings.values())
+    assert not list(stage.world.swaps.by_key.values())
 
 
 def test_an_instance_that_can_not_be_attached_is_terminated_in_the_end() -> None:
@@ -162,7 +162,7 @@ def test_a_group_with_a_member_that_stays_unhealthy_is_still_moved() -> None:
     cloud = a_cloud(ON_DEMAND, ON_DEMAND, ON_DEMAND, target_groups=("tg-1",), max_size=6)
     cloud.groups["web"].unhealthy.add("i-1")
     stage = Stage(cloud).play(until=4 * LONG)
-    assert not list(stage.world.undertakings.values())
+    assert not list(stage.world.swaps.by_key.values())
     assert [cloud.instances[i].lifecycle for i in cloud.groups["web"].members] == [SPOT] * 3
 
 

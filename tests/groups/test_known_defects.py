@@ -87,7 +87,7 @@ def test_a_swap_whose_group_is_deleted_leaves_nothing_behind() -> None:
     stage.play(until=LONG)
     left = [i for i in cloud.instances.values() if i.launched_for and i.state in ("pending", "running")]
     assert not left
-    assert not stage.world.undertakings
+    assert not stage.world.swaps
 
 
 def test_processes_rest_only_while_a_swap_is_open_and_the_owners_own_stay_suspended() -> None:
@@ -171,7 +171,7 @@ def test_no_capacity_anywhere_leaves_the_group_alone_with_a_reason_and_a_growing
     launches = [time for time, a in stage.asked if isinstance(a.action, LaunchFleet)]
     per_hour = [sum(n * LONG <= time < (n + 1) * LONG for time in launches) for n in range(4)]
     assert per_hour[-1] < per_hour[0]
-    assert not stage.world.undertakings
+    assert not stage.world.swaps
 
 
 def test_advice_moves_each_member_once_and_never_more_at_once_than_the_surge() -> None:

@@ -44,7 +44,7 @@ def test_the_longer_health_checks_take_the_further_apart_are_the_looks() -> None
     gaps = [after - before for before, after in pairwise(looks)]
     assert gaps == sorted(gaps)
     assert 3 <= len(looks) <= 10
-    assert not stage.world.undertakings
+    assert not stage.world.swaps
 
 
 def test_without_a_load_balancer_there_is_nothing_to_wait_for() -> None:

@@ -114,7 +114,7 @@ def test_whatever_step_the_owner_comes_between_the_group_ends_at_what_was_asked_
     group = stage.cloud.groups["web"]
     assert group.about.desired == desired
     assert stage.cloud.serving(group) == desired
-    assert not stage.world.undertakings
+    assert not stage.world.swaps
     assert not stage.world.surprises
 
 
@@ -208,5 +208,5 @@ def test_a_restart_in_the_middle_of_the_question_leaves_no_swap_open() -> None:
     set_when(stage, RetireMember, 2, 10)
     stage.at(62.0, stage.restart)
     stage.play(until=LONG)
-    assert not stage.world.undertakings
+    assert not stage.world.swaps
     assert not stage.orphans()

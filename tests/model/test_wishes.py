@@ -29,11 +29,11 @@ def test_they_are_just_those_that_a_look_through_all_would_find(history: list[tu
         subject = f"us-east-1/{group}"
         found = [(k, w) for k, w in sorted(world.wishes.items()) if w.action and w.action.subject == subject]
         assert list(world.wishes_about(subject)) == found
-    assert len(world.wished) == len({w.action.subject for w in world.wishes.values() if w.action})
+    assert len(world.wishes.keys_of) == len({w.action.subject for w in world.wishes.values() if w.action})
 
 
 def test_a_wish_that_was_answered_is_no_longer_about_anything() -> None:
     question = ObserveGroup(region="us-east-1", group="web")
     world = World().with_wish(question.key, WishState(attempt=1, state="asked", time=0.0, action=question))
     assert [key for key, _ in world.wishes_about("us-east-1/web")] == [question.key]
-    assert not world.without_wish(question.key).wished
+    assert not world.without_wish(question.key).wishes.keys_of

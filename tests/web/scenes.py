@@ -13,8 +13,10 @@ from spotward.model.cloud import Group, Instance, LaunchSource, Lifecycle, Membe
 from spotward.model.event import PoolsRecommended
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
+from spotward.model.swaps import Swaps
 from spotward.model.undertaking import Swap, SwapCause
 from spotward.model.wish import WishState
+from spotward.model.wishes import Wishes
 from spotward.model.world import Pause, World
 from spotward.web.view import Look, View
 
@@ -140,7 +142,7 @@ def full_world() -> World:
     return replace(
         world(web, group("theirs", member(stranger), tags={}), instances=(*on_demand, spot, leaving, stranger)),
         recommended=HashTrieMap({answer.key: answer}),
-        undertakings=HashTrieMap({each.key: each for each in (swap("web", owed=1),)}),
+        swaps=Swaps().with_swap(swap("web", owed=1)),
         pools=HashTrieMap(
             {
                 (REGION, Pool(instance_type="m5.large", az=ZONE)): rested,
@@ -149,7 +151,7 @@ def full_world() -> World:
         ),
         pauses=HashTrieMap({web.id: Pause(until=NOON + 90, failures=1, reason="no capacity")}),
         verdicts=HashTrieMap({web.id: "left alone"}),
-        wishes=HashTrieMap({question.key: failed}),
+        wishes=Wishes().with_wish(question.key, failed),
         observed=HashTrieMap({REGION: NOON - 30}),
     )
 

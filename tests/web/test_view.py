@@ -1,7 +1,6 @@
 """What is counted, and what a look holds."""
 
 import pytest
-from rpds import HashTrieMap
 
 from spotward.model.action import (
     Action,
@@ -52,7 +51,10 @@ def fleet(*instances: LaunchedInstance) -> FleetAnswered:
 
 
 def in_flight(*actions: Action) -> World:
-    return World(time=NOON, wishes=HashTrieMap({action.key: asked(action) for action in actions}))
+    world = World(time=NOON)
+    for action in actions:
+        world = world.with_wish(action.key, asked(action))
+    return world
 
 
 def page(*refusals: Refusal) -> Page:

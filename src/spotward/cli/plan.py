@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from rpds import HashTrieMap
 
 from spotward.groups.assess import Fate, Prospect, assess
 from spotward.groups.birth import affordable, pools_by_zone
@@ -20,6 +19,7 @@ from spotward.groups.scope import in_scope, why_not
 from spotward.model.cloud import Group, Lifecycle, Pool
 from spotward.model.errors import ConfigError
 from spotward.model.event import PoolsRecommended
+from spotward.model.swaps import Swaps
 from spotward.model.units import timestamp
 from spotward.model.world import World
 
@@ -121,7 +121,7 @@ def _group_plan(world: World, group: Group, policy: GroupsPolicy) -> GroupPlan:
         wanted = policy_of(group, policy)
     except ConfigError as error:
         return base.model_copy(update={"left_alone": str(error)})
-    untouched = replace(world, undertakings=HashTrieMap(), undertaken=HashTrieMap())
+    untouched = replace(world, swaps=Swaps())
     prospects = assess(untouched, group, wanted)
     return base.model_copy(
         update={

@@ -47,10 +47,10 @@ def under_way(world: World, now: float) -> Iterator[str]:
 
 
 def _swaps(world: World, now: float) -> Iterator[str]:
-    if not world.undertakings:
+    if not world.swaps:
         return
     heading = ("group", "why", "for", "to replace", "launched", "serving")
-    head, *lines = aligned([heading, *(_row(swap, now) for swap in world.undertakings.values())], right={2, 3, 4, 5})
+    head, *lines = aligned([heading, *(_row(swap, now) for swap in world.swaps.by_key.values())], right={2, 3, 4, 5})
     yield f"  [dim]{head}[/dim]"
     yield from (f"  {escape(line)}" for line in lines)
 

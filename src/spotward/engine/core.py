@@ -223,4 +223,4 @@ class _Draft:
 
 def _was_open(world: World, undertaking: Undertaking) -> bool:
     incident = world.incidents.get(undertaking.subject)
-    return undertaking.key in world.undertakings or (incident is not None and incident.key == undertaking.key)
+    return undertaking.key in world.swaps.by_key or (incident is not None and incident.key == undertaking.key)

@@ -80,7 +80,7 @@ class Touched:
         """What is different among the touched keys."""
         return Change(
             time=after.time,
-            wishes=self._different(before.wishes, after.wishes, self.wishes),
+            wishes=self._different(before.wishes.by_key, after.wishes.by_key, self.wishes),
             launches=self._different(before.launches, after.launches, self.wishes),
             pools=self._different(before.pools, after.pools, self.pools),
             dooms=self._different(before.dooms, after.dooms, self.dooms),

@@ -40,7 +40,7 @@ def focus(world: World, event: Event) -> tuple[GroupId, ...]:
             instance = event.instance
             return (group_id(event.region, instance.group),) if instance and instance.group else ()
         case Restarted():
-            return tuple(sorted(world.undertaken))  # a map's own order differs from process to process
+            return tuple(world.swaps.groups())
         case _:
             return ()
 
@@ -54,7 +54,5 @@ def group_of(
     member = world.group_of.get(event.instance_id)
     if member is not None:
         return member
-    for swap in world.undertakings.values():
-        if any(clone.id == event.instance_id for clone in swap.clones):
-            return swap.group_id
-    return None
+    swap = world.swaps.of_clone(event.instance_id)
+    return swap.group_id if swap is not None else None

@@ -113,7 +113,7 @@ def _prepared(
     reason = obstacle(group)
     if reason is not None:
         return left_alone(group.id, reason)
-    if len(world.undertakings) >= policy.swaps_at_once_max:
+    if len(world.swaps) >= policy.swaps_at_once_max:
         reason = f"as many swaps are under way as may be at once: {policy.swaps_at_once_max}"
         return left_alone(group.id, reason, wake=next_beat(world.time, CROWDED_LOOK_SECONDS))
     details = details_of(world, group, policy)

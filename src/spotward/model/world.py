@@ -45,8 +45,10 @@ from spotward.model.node_event import (
 )
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
 from spotward.model.sights import Sights
+from spotward.model.swaps import Swaps
 from spotward.model.undertaking import Swap, Undertaking
 from spotward.model.wish import WishState, failed
+from spotward.model.wishes import Wishes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,16 +95,12 @@ class World:
     pools: HashTrieMap[tuple[str, Pool], PoolMemory] = field(default_factory=HashTrieMap)
     """(region, pool) → what it did to us."""
     dooms: HashTrieMap[str, Doom] = field(default_factory=HashTrieMap)
-    wishes: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
-    wished: HashTrieMap[str, tuple[str, ...]] = field(default_factory=HashTrieMap)
-    """Subject → keys of the wishes about it, so that a look at many groups does not look through all of them."""
+    wishes: Wishes = field(default_factory=Wishes)
     launches: HashTrieMap[str, WishState] = field(default_factory=HashTrieMap)
     """Key of a launch → the launch as it was asked, until its outcome is known, restarts included. The same attempt is
     repeated to the letter from here, because a client token goes with one request."""
-    undertakings: HashTrieMap[str, Swap] = field(default_factory=HashTrieMap)
-    """Key → undertaking of a group, open ones only."""
-    undertaken: HashTrieMap[GroupId, tuple[str, ...]] = field(default_factory=HashTrieMap)
-    """Group → keys of its open undertakings, so that a storm over many groups does not look through all of them."""
+    swaps: Swaps = field(default_factory=Swaps)
+    """Undertakings of groups, open ones only."""
     incidents: Incidents = field(default_factory=Incidents)
     """Undertakings of nodes, open ones only. Apart from the others, because neither room looks through the other's."""
     cluster: ClusterView = field(default_factory=ClusterView)
@@ -125,15 +123,15 @@ class World:
     @property
     def open_undertakings(self) -> tuple[Undertaking, ...]:
         """All that was begun and must be finished."""
-        return (*self.undertakings.values(), *self.incidents.by_instance.values())
+        return (*self.swaps.by_key.values(), *self.incidents.by_instance.values())
 
     def undertakings_of(self, subject: GroupId) -> tuple[Swap, ...]:
-        """The open undertakings of a group, ordered by key: a map's own order differs from process to process."""
-        return tuple(self.undertakings[key] for key in self.undertaken.get(subject, ()))
+        """The open undertakings of a group, ordered by key."""
+        return self.swaps.of_group(subject)
 
     def wishes_about(self, subject: str) -> Iterable[tuple[str, WishState]]:
         """Key and state of each wish about a subject, ordered by key."""
-        return ((key, self.wishes[key]) for key in self.wished.get(subject, ()))
+        return self.wishes.about(subject)
 
     def resting_pools(self, region: str) -> tuple[Pool, ...]:
         """Pools of a region that are left alone now."""
@@ -145,43 +143,22 @@ class World:
         """An undertaking as it stands now; one that ended is kept by the store alone."""
         if isinstance(undertaking, Incident):
             return self._with_incident(undertaking)
-        return self._with_swap(undertaking)
+        return replace(self, swaps=self.swaps.with_swap(undertaking))
 
     def _with_incident(self, incident: Incident) -> World:
         cluster = self.cluster if incident.ended is None else self.cluster.without_pods(incident.node)
         return replace(self, incidents=self.incidents.with_incident(incident), cluster=cluster)
 
-    def _with_swap(self, swap: Swap) -> World:
-        key, subject = swap.key, swap.group_id
-        others = [other for other in self.undertaken.get(subject, ()) if other != key]
-        if swap.ended is None:
-            undertakings, keys = self.undertakings.insert(key, swap), sorted([*others, key])
-        else:
-            undertakings, keys = self.undertakings.discard(key), others
-        undertaken = self.undertaken.insert(subject, tuple(keys)) if keys else self.undertaken.discard(subject)
-        return replace(self, undertakings=undertakings, undertaken=undertaken)
-
     def with_wish(self, key: str, state: WishState) -> World:
         """A wish as it stands now."""
-        world = replace(self, wishes=self.wishes.insert(key, state))
-        if state.action is not None and key not in (about := self.wished.get(state.action.subject, ())):
-            keys = tuple(sorted((*about, key)))
-            world = replace(world, wished=self.wished.insert(state.action.subject, keys))
+        world = replace(self, wishes=self.wishes.with_wish(key, state))
         if state.state == "asked" and isinstance(state.action, LaunchFleet):
             return replace(world, launches=self.launches.insert(key, state))
         return world
 
     def without_wish(self, key: str) -> World:
         """Without a wish that nobody has any more; how a launch was asked is kept, for its token may still be known."""
-        known = self.wishes.get(key)
-        if known is None:
-            return self
-        world = replace(self, wishes=self.wishes.discard(key))
-        if known.action is None:
-            return world
-        subject = known.action.subject
-        keys = tuple(other for other in self.wished.get(subject, ()) if other != key)
-        return replace(world, wished=self.wished.insert(subject, keys) if keys else self.wished.discard(subject))
+        return replace(self, wishes=self.wishes.without(key)) if key in self.wishes else self
 
     def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""

@@ -68,7 +68,7 @@ def figures(world: World, policy: GroupsPolicy, *, time: float) -> list[Figures]
 def _owed_by_group(world: World) -> Counter[GroupId]:
     """By how many the desired capacity of each group is above its owner's, because of open swaps."""
     owed: Counter[GroupId] = Counter()
-    for swap in world.undertakings.values():
+    for swap in world.swaps.by_key.values():
         owed[swap.group_id] += swap.owed
     return owed
 

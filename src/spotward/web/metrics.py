@@ -108,7 +108,7 @@ def _saving_age_seconds(reading: Reading) -> Answer:
 
 
 def _open_swaps(reading: Reading) -> Answer:
-    swaps = Counter((swap.region, swap.cause) for swap in reading.look.world.undertakings.values())
+    swaps = Counter((swap.region, swap.cause) for swap in reading.look.world.swaps.by_key.values())
     for region in reading.regions:
         for cause in SwapCause:
             yield (region, cause.value), swaps[region, cause]

@@ -11,7 +11,7 @@ TEST_PROCESSES ?= auto
 # More words for pytest: make test PYTEST_ARGS='tests/groups -k surge'
 PYTEST_ARGS ?=
 
-.PHONY: help demo test slow-test cluster-test check format bench lock docs clean
+.PHONY: help demo test slow-test cluster-test check format bench proto lock docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(READY)  ## Measure what the README promises
 
 docs: $(READY)  ## Check the documents: links, commands, examples
 	$(BIN)/pytest tests/house/test_documents.py $(PYTEST_ARGS)
+
+proto: $(READY)  ## Make the plugins' messages anew from proto/
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=src --pyi_out=src proto/spotward/plugins/wire/*.proto
 
 lock: $(READY)  ## Pin what pyproject.toml asks for; UPGRADE=--upgrade moves every pin to its newest version
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras --group dev \

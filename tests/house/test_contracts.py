@@ -29,6 +29,7 @@ THINKING_ROOMS = {"model", "events", "market", "groups", "nodes", "rules"}
 ROOMS = "Rooms know only the rooms below them"
 CIRCLES = "No circles"
 THINKING = "Thinking knows no clock, no chance and no I/O"
+AUTHORS = "The plugin SDK knows nothing else of Spotward"
 SIMULATION = "The simulation rolls seeded dice but touches no I/O"
 
 
@@ -90,6 +91,7 @@ def test_the_package_keeps_every_contract() -> None:
         pytest.param(
             "engine.planted", "import spotward.engine.clock", THINKING, id="a thinking module knows the clock"
         ),
+        pytest.param("plugins.sdk.planted", "import spotward.model", AUTHORS, id="the plugin SDK grows heavy"),
         pytest.param("sim.planted", "import socket", SIMULATION, id="the simulation opens a socket"),
     ],
 )

@@ -23,7 +23,7 @@ from spotward.kube.configuration import find_cluster
 from spotward.kube.reading import node as node_reader
 from spotward.kube.reading import pod as pod_reader
 from spotward.kube.reading import read
-from spotward.kube.resources import BUDGETS, NODES, PODS, Resource
+from spotward.kube.resources import BUDGETS, DEPLOYMENTS, NODES, PODS, Resource
 from spotward.model.cluster import Node, Pod
 from spotward.model.errors import OutsideError
 from spotward.model.node_action import PodOrder
@@ -32,7 +32,6 @@ from tests.cluster.control_plane import ADMIN, SPOTWARD, ControlPlane
 ROLES = Path(__file__).parents[2] / "deploy" / "clusterrole.yaml"
 
 NAMESPACES = Resource(group="", version="v1", plural="namespaces", kind="Namespace")
-DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment")
 ACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
 
 PATIENCE_SECONDS = 30.0

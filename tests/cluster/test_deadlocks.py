@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spotward.kube.resources import BUDGETS, EVENTS
-from spotward.model.cluster import Node
-from spotward.model.event import MaintenanceScheduled
+from spotward.kube.resources import BUDGETS, DEPLOYMENTS, EVENTS
 from spotward.model.incident import Fate, Incident, PodRecord
 from spotward.model.node_action import DeletePods
-from tests.cluster.stage import DEPLOYMENTS, Stage, on_stage
-from tests.cluster.watchman import CLOCK, POLICY, REGION, Watchman, instance_of, watching
+from tests.cluster.stage import Stage, on_stage
+from tests.cluster.watchman import POLICY, watching
 
 NOTICE_SECONDS = 24.0
 GRACE_SECONDS = 4
@@ -40,21 +38,6 @@ def of_app(incidents: list[Incident], app: str) -> list[PodRecord]:
 def reasons(incident: Incident) -> dict[str, str]:
     """App → why its pods are held."""
     return {record.name.partition("-")[0]: record.reason for record in incident.pods if record.reason}
-
-
-def maintained(spotward: Watchman, node: Node, seconds: float) -> None:
-    """EC2 will reboot the machine in so many seconds."""
-    now = CLOCK.now()
-    spotward.news.say(
-        MaintenanceScheduled(
-            time=now,
-            region=REGION,
-            instance_id=instance_of(node),
-            event_id="event-1",
-            code="system-reboot",
-            start_time=now + seconds,
-        )
-    )
 
 
 async def told(stage: Stage, pod: str) -> dict[str, str]:
@@ -107,7 +90,7 @@ async def test_maintenance_passes_no_budget_and_says_what_holds_it_up_until_its_
     await deadlocked(stage)
     await stage.node()
     async with watching(stage, tmp_path) as spotward:
-        maintained(spotward, first, IN_AN_HOUR)
+        spotward.maintenance(first, seconds=IN_AN_HOUR)
 
         async def held() -> Incident | None:
             return spotward.incident(first)

@@ -21,8 +21,10 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtWorkload,
     MarkOutOfService,
     PodOrder,
+    ScaleWorkload,
     TellCluster,
     Tiding,
     UncordonNode,
@@ -30,7 +32,7 @@ from spotward.model.node_action import (
     UnwatchPods,
     WatchPods,
 )
-from spotward.model.node_event import NodeMarked, PodResult, PodsAnswered, PodsSeen
+from spotward.model.node_event import NodeMarked, PodResult, PodsAnswered, PodsSeen, WorkloadSeen
 from tests.cluster.stage import ACCOUNTS, ROLES, Stage, on_stage, order
 
 OURS = Taint(key="spotward.io/interruption", value="spot", effect="NoSchedule")
@@ -99,6 +101,13 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
     assert [item["note"] for item in ours] == ["all pods are gone"], "what is said twice stands there once"
 
     again = await stage.pod(await stage.node())
+    await stage.deployment("web", 1)
+    web = {**who, "namespace": stage.namespace, "name": "web"}
+    seen_of_web = await hands.do(LookAtWorkload(**web, autoscaler=True), 1)
+    assert isinstance(seen_of_web, WorkloadSeen)
+    assert seen_of_web.workload is not None
+    uid = seen_of_web.workload.uid
+    assert isinstance(await hands.do(ScaleWorkload(**web, uid=uid, before=1, replicas=2), 1), Done)
     wrong = PodOrder(namespace=again.namespace, name=again.name, uid="00000000-0000-0000-0000-000000000000")
     gone = await hands.do(EvictPods(**who, pods=(wrong,)), 1)
     assert isinstance(gone, PodsAnswered)

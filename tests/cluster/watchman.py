@@ -22,7 +22,7 @@ from spotward.kube.surroundings import Surroundings
 from spotward.model.action import Action, FindInstance
 from spotward.model.cloud import Instance, Lifecycle
 from spotward.model.cluster import Node
-from spotward.model.event import Done, Event, InstanceFound, InterruptionNoticed
+from spotward.model.event import Done, Event, InstanceFound, InterruptionNoticed, MaintenanceScheduled
 from spotward.model.incident import Incident
 from spotward.model.node_action import ClusterAction
 from spotward.nodes.policy import NodesPolicy
@@ -100,6 +100,20 @@ class Watchman:
         now = CLOCK.now()
         event = InterruptionNoticed(time=now, region=REGION, instance_id=instance_of(node), deadline=now + seconds)
         self.news.say(event)
+
+    def maintenance(self, node: Node, *, seconds: float) -> None:
+        """EC2 will reboot its machine in so many seconds."""
+        now = CLOCK.now()
+        self.news.say(
+            MaintenanceScheduled(
+                time=now,
+                region=REGION,
+                instance_id=instance_of(node),
+                event_id="event-1",
+                code="system-reboot",
+                start_time=now + seconds,
+            )
+        )
 
     def incident(self, node: Node) -> Incident | None:
         """The open one of a node."""

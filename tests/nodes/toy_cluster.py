@@ -28,17 +28,20 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtWorkload,
     MarkOutOfService,
     Notify,
     PodOrder,
     RecordHeartbeat,
+    ScaleWorkload,
     TellCluster,
     UncordonNode,
     UnmarkOutOfService,
     UnwatchPods,
     WatchPods,
 )
-from spotward.model.node_event import NodeMarked, PodAnswer, PodResult, PodsAnswered, PodsSeen
+from spotward.model.node_event import NodeMarked, PodAnswer, PodResult, PodsAnswered, PodsSeen, WorkloadSeen
+from spotward.model.workload import HASH_LABEL, Workload, deployment_of
 
 REGION = "us-east-1"
 CLUSTER = "prod"
@@ -77,6 +80,22 @@ def a_budget(app: str, **changes: object) -> Budget:
     return replace(budget, **changes)  # type: ignore[arg-type]  # fields of it
 
 
+def deployed(name: str, node: str = "n-1", **changes: object) -> Pod:
+    """A pod that a Deployment made, named after its app."""
+    app = name.rpartition("-")[0] or name
+    owner = PodOwner(kind="ReplicaSet", name=f"{app}-abc", uid=f"uid-{app}")
+    return a_pod(name, node, owner=owner, labels={"app": app, HASH_LABEL: "abc"}, **changes)
+
+
+@dataclass(kw_only=True)
+class Size:
+    """How many pods a Deployment wants, and who said so last."""
+
+    replicas: int
+    ours: bool = False
+    autoscaler: str = ""
+
+
 @dataclass(kw_only=True)
 class Note:
     """What we set on a node."""
@@ -96,6 +115,12 @@ class ToyCluster:
     budgets: dict[str, Budget] = field(default_factory=dict)
     attachments: dict[str, VolumeAttachment] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)
+    """Deployment → its size."""
+    starts: bool = True
+    """New pods become ready."""
+    scalings: list[tuple[str, int]] = field(default_factory=list)
+    """(deployment, size) of everything that was set."""
     watched: dict[str, str] = field(default_factory=dict)
     """Node → instance of the watch."""
     notes: dict[str, Note] = field(default_factory=dict)
@@ -239,6 +264,8 @@ class ToyCluster:
                 return self._found(action, attempt)
             case ObserveGroup():
                 return self._group(action, attempt)
+            case LookAtWorkload():
+                return self._workload(action, attempt)
             case _:
                 return None
 
@@ -248,6 +275,8 @@ class ToyCluster:
                 self.watched.pop(action.node, None)
             case UncordonNode():
                 self._uncordon(action)
+            case ScaleWorkload():
+                self._scale(action)
             case MarkOutOfService():
                 self._off_for_good(action.node)
             case UnmarkOutOfService():
@@ -334,6 +363,50 @@ class ToyCluster:
             taints=tuple(t for t in node.taints if t.key not in gone),
             labels={k: v for k, v in node.labels.items() if (k, v) not in action.labels},
         )
+
+    def _serving(self, name: str) -> list[Pod]:
+        every = self.pods.values()
+        return [p for p in every if p.ready and not p.leaving and f"{p.namespace}/{deployment_of(p)}" == name]
+
+    def _workload(self, action: LookAtWorkload, attempt: int) -> WorkloadSeen:
+        name = f"{action.namespace}/{action.name}"
+        size = self.sizes.get(name)
+        workload = Workload(
+            namespace=action.namespace,
+            name=action.name,
+            uid=f"uid-{name}",
+            replicas=size.replicas if size is not None else 0,
+            available=len(self._serving(name)),
+            ours=size is not None and size.ours,
+            autoscaler=size.autoscaler if size is not None and action.autoscaler else "",
+        )
+        return WorkloadSeen(
+            time=self.time,
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            node=action.node,
+            namespace=action.namespace,
+            name=action.name,
+            workload=workload if size is not None else None,
+        )
+
+    def _scale(self, action: ScaleWorkload) -> None:
+        """As the hands do: a number that is not ours any more is not put back."""
+        name = f"{action.namespace}/{action.name}"
+        size = self.sizes[name]
+        if size.replicas != action.before or not (action.raises or size.ours):
+            return
+        self.scalings.append((name, action.replicas))
+        self.sizes[name] = Size(replicas=action.replicas, ours=True)
+        here = [p for p in self.pods.values() if f"{p.namespace}/{deployment_of(p)}" == name and not p.leaving]
+        if action.raises:
+            self._made += 1
+            place = next(n.name for n in self.nodes.values() if not n.unschedulable)
+            made = replace(here[0], name=f"lent-{self._made}", uid=f"lent-{self._made}", node=place)
+            self.pods[made.uid] = made if self.starts else replace(made, conditions=())
+        for pod in here[action.replicas :]:
+            del self.pods[pod.uid]
 
     def _pods_asked(self, action: EvictPods | DeletePods, attempt: int) -> PodsAnswered:
         past = isinstance(action, DeletePods)

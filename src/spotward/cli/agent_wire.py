@@ -116,6 +116,7 @@ def _policy(config: Config, given: Given) -> NodesPolicy:
     return replace(
         wanted,
         awaited=True,
+        surge=False,  # its journal goes with its machine, and nobody would put back what it lent
         own_pod=wanted.own_pod or given.pod,
         own_namespace=wanted.own_namespace or given.namespace,
     )

@@ -29,6 +29,7 @@ from spotward.nodes.guard import (
 )
 from spotward.nodes.incidents import incidents
 from spotward.nodes.policy import NodesPolicy
+from spotward.nodes.surge import surge_guard
 
 NO_CLUSTER = NodesPolicy()
 """What holds for nodes unless something else is said; it acts only once a cluster is heard of."""
@@ -67,4 +68,5 @@ def node_guards(nodes: NodesPolicy) -> Sequence[Guard]:
         crowd_guard(nodes),
         off_guard,
         hook_guard(nodes),
+        surge_guard(nodes),
     )

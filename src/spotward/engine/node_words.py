@@ -10,11 +10,13 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtWorkload,
     MarkOutOfService,
     NodeAction,
     Notify,
     PodOrder,
     RecordHeartbeat,
+    ScaleWorkload,
     TellCluster,
     UncordonNode,
     UnmarkOutOfService,
@@ -32,6 +34,7 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    WorkloadSeen,
 )
 from spotward.model.units import counted, listed
 
@@ -59,6 +62,11 @@ def node_event_words(event: NodeEvent) -> str:
         case PodsAnswered():
             results = Counter(answer.result.value for answer in event.answers)
             return f"pods of {event.node}: {listed(f'{number} {result}' for result, number in sorted(results.items()))}"
+        case WorkloadSeen(workload=None):
+            return f"there is no Deployment {event.namespace}/{event.name}"
+        case WorkloadSeen(workload=workload):
+            numbers = f"{counted(workload.replicas, 'pod')}, {workload.available} available" if workload else ""
+            return f"the Deployment {event.namespace}/{event.name} wants {numbers}"
 
 
 def _shown(here: Sequence[object], gone: Sequence[object], noun: str, *, whole: bool) -> str:
@@ -89,16 +97,31 @@ def node_action_words(action: NodeAction) -> str:
             return f"evict {_orders(action.pods)} from {action.node}"
         case DeletePods():
             return f"delete {_orders(action.pods)} from {action.node}"
+        case LookAtWorkload() | ScaleWorkload():
+            return _workload_words(action)
         case MarkOutOfService() | UnmarkOutOfService() | DeleteNode():
             return _end_words(action)
         case TellCluster():
             return f"write {counted(len(action.tidings), 'Kubernetes event')} about {action.node}"
         case Notify():
             return f"notify: {action.text}"
-        case CompleteLifecycle():
-            return f"complete the hook {action.hook} of {action.group} for {action.instance_id}"
-        case RecordHeartbeat():
-            return f"ask {action.group} to wait longer at the hook {action.hook} for {action.instance_id}"
+        case CompleteLifecycle() | RecordHeartbeat():
+            return _hook_words(action)
+
+
+def _hook_words(action: CompleteLifecycle | RecordHeartbeat) -> str:
+    if isinstance(action, CompleteLifecycle):
+        return f"complete the hook {action.hook} of {action.group} for {action.instance_id}"
+    return f"ask {action.group} to wait longer at the hook {action.hook} for {action.instance_id}"
+
+
+def _workload_words(action: LookAtWorkload | ScaleWorkload) -> str:
+    deployment = f"the Deployment {action.namespace}/{action.name}"
+    if isinstance(action, LookAtWorkload):
+        return f"look at {deployment}"
+    if action.raises:
+        return f"lend {deployment} one more pod, {action.replicas} instead of {action.before}"
+    return f"put {deployment} back to {counted(action.replicas, 'pod')}"
 
 
 def _end_words(action: MarkOutOfService | UnmarkOutOfService | DeleteNode) -> str:
@@ -124,7 +147,7 @@ def subjects_of_node_event(event: NodeEvent) -> Iterable[str]:
     match event:
         case LifecycleHooked():
             yield from (event.instance_id, f"{event.region}/{event.group}")
-        case PodsSeen() | NodeMarked() | PodsAnswered():
+        case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen():
             yield from (event.instance_id, event.node)
             yield from (event.key,) if event.key else ()
         case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | ClusterSilent():
@@ -137,6 +160,8 @@ def subjects_of_node_action(action: NodeAction) -> Iterable[str]:
         case EvictPods() | DeletePods():
             yield action.node
             yield from (pod.id for pod in action.pods)
+        case LookAtWorkload() | ScaleWorkload():
+            yield from (action.node, f"{action.namespace}/{action.name}")
         case CompleteLifecycle() | RecordHeartbeat():
             yield f"{action.region}/{action.group}"
         case Notify():

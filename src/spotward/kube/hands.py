@@ -15,6 +15,7 @@ from spotward.kube.client import Kube
 from spotward.kube.nodes import Marks, NodeHands
 from spotward.kube.pods import PodHands
 from spotward.kube.tidings import tell
+from spotward.kube.workloads import WorkloadHands
 from spotward.model.event import Done, Event
 from spotward.model.node_action import (
     ClusterAction,
@@ -22,15 +23,17 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtWorkload,
     MarkOutOfService,
     PodOrder,
+    ScaleWorkload,
     TellCluster,
     UncordonNode,
     UnmarkOutOfService,
     UnwatchPods,
     WatchPods,
 )
-from spotward.model.node_event import NodeMarked, PodAnswer, PodsAnswered, PodsSeen
+from spotward.model.node_event import NodeMarked, PodAnswer, PodsAnswered, PodsSeen, WorkloadSeen
 
 PODS_AT_ONCE_MAX = 10
 """Pods of one node that are asked at the same time. Many nodes are emptied at once in a storm, and together they share
@@ -55,7 +58,7 @@ class ClusterHands:
     def __init__(self, kube: Kube, *, nodes: NodeHands, watcher: PodWatcher, clock: Clock, instance: str) -> None:
         """`instance`: who of us speaks, in the Events of the cluster; the pod's name, say."""
         self._kube, self._nodes, self._pods, self._watcher = kube, nodes, PodHands(kube), watcher
-        self._clock, self._instance = clock, instance
+        self._workloads, self._clock, self._instance = WorkloadHands(kube), clock, instance
 
     async def do(self, action: ClusterAction, attempt: int) -> Event:
         """Do it once. Raises OutsideError."""
@@ -69,6 +72,13 @@ class ClusterHands:
                 return await self._cordon(action, attempt)
             case EvictPods() | DeletePods():
                 return await self._empty(action, attempt)
+            case LookAtWorkload():
+                return await self._workload(action, attempt)
+            case ScaleWorkload():
+                await self._workloads.scale(
+                    action.namespace, action.name, action.uid, before=action.before, replicas=action.replicas
+                )
+                return self._done(action, attempt)
             case UncordonNode() | MarkOutOfService() | UnmarkOutOfService() | DeleteNode() | TellCluster():
                 await self._plain(action)
                 return self._done(action, attempt)
@@ -100,6 +110,19 @@ class ClusterHands:
             cordoned=ours.cordoned,
             taints=ours.taints,
             labels=ours.labels,
+        )
+
+    async def _workload(self, action: LookAtWorkload, attempt: int) -> Event:
+        seen = await self._workloads.look(action.namespace, action.name, autoscaler=action.autoscaler)
+        return WorkloadSeen(
+            time=self._clock.now(),
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            node=action.node,
+            namespace=action.namespace,
+            name=action.name,
+            workload=seen,
         )
 
     async def _empty(self, action: EvictPods | DeletePods, attempt: int) -> Event:

@@ -59,4 +59,8 @@ CLAIMS = Resource(group="", version="v1", plural="persistentvolumeclaims", kind=
 BUDGETS = Resource(group="policy", version="v1", plural="poddisruptionbudgets", kind="PodDisruptionBudget")
 ATTACHMENTS = Resource(group="storage.k8s.io", version="v1", plural="volumeattachments", kind="VolumeAttachment")
 LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
+DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment")
+AUTOSCALERS = Resource(
+    group="autoscaling", version="v2", plural="horizontalpodautoscalers", kind="HorizontalPodAutoscaler"
+)
 EVENTS = Resource(group="events.k8s.io", version="v1", plural="events", kind="Event")

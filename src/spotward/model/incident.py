@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from spotward.model.cluster import Taint
+from spotward.model.workload import Surge
 
 
 class Cause(StrEnum):
@@ -179,6 +180,8 @@ class Incident:
     """When the node was known to be marked: no new pod comes after that, but one may have been under way."""
     pods: tuple[PodRecord, ...] = ()
     hooks: tuple[HookDuty, ...] = ()
+    surges: tuple[Surge, ...] = ()
+    """Deployments that were lent one more pod, so that those on the node can go."""
     replacement: Replacement = Replacement.NONE
     begun_time: float | None = None
     """When emptying it began; None while it only waits, or is only marked."""
@@ -266,6 +269,15 @@ class Incident:
         """With some pods as they now stand."""
         fresh = {record.uid: record for record in records}
         return replace(self, pods=tuple(fresh.get(each.uid, each) for each in self.pods)) if fresh else self
+
+    def surge_of(self, namespace: str, name: str) -> Surge | None:
+        """What is lent to a Deployment, or was; None if it was never thought of."""
+        return next((each for each in self.surges if (each.namespace, each.name) == (namespace, name)), None)
+
+    def with_surge(self, surge: Surge) -> "Incident":
+        """With one as it now stands, or added."""
+        others = tuple(each for each in self.surges if each.id != surge.id)
+        return replace(self, surges=(*others, surge))
 
     def with_trouble(self, text: str) -> "Incident":
         """With one more thing that did not go as planned, said once."""

@@ -130,6 +130,53 @@ class DeletePods:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LookAtWorkload:
+    """How a Deployment stands that has pods on the node. Answered by `WorkloadSeen`."""
+
+    kind: Literal["look-at-workload"] = "look-at-workload"
+    mutates: ClassVar[bool] = False
+    instance_id: str
+    key: str
+    node: str
+    namespace: str
+    name: str
+    autoscaler: bool = False
+    """Look also for whoever sets its size by itself."""
+
+    @property
+    def subject(self) -> str:
+        return self.instance_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleWorkload:
+    """Lend a Deployment one more pod, or put its number back, if it is still the one that we know. Answered by `Done`,
+    also where it was done already, or where another has set the number since and so nothing is to be put back.
+    """
+
+    kind: Literal["scale-workload"] = "scale-workload"
+    mutates: ClassVar[bool] = True
+    instance_id: str
+    key: str
+    node: str
+    namespace: str
+    name: str
+    uid: str
+    """Another Deployment by that name is not meant."""
+    before: int
+    replicas: int
+
+    @property
+    def subject(self) -> str:
+        return self.instance_id
+
+    @property
+    def raises(self) -> bool:
+        """Does it lend, and not put back?"""
+        return self.replicas > self.before
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MarkOutOfService:
     """Say that the machine is off, so that its pods are deleted and its volumes detached by force."""
 
@@ -264,12 +311,13 @@ class RecordHeartbeat:
         return self.instance_id
 
 
-ClusterQuestion = WatchPods | UnwatchPods
+ClusterQuestion = WatchPods | UnwatchPods | LookAtWorkload
 ClusterDeed = (
     CordonNode
     | UncordonNode
     | EvictPods
     | DeletePods
+    | ScaleWorkload
     | MarkOutOfService
     | UnmarkOutOfService
     | DeleteNode

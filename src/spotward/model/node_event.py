@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal
 
 from spotward.model.cluster import Budget, Claim, Node, Pod, Taint, VolumeAttachment
+from spotward.model.workload import Workload
 
 # ---- hooks ---------------------------------------------------------------------------------------------------------
 
@@ -160,5 +161,21 @@ class PodsAnswered:
     answers: tuple[PodAnswer, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadSeen:
+    """How a Deployment stands: the answer to `LookAtWorkload`."""
+
+    kind: Literal["workload.seen"] = "workload.seen"
+    time: float
+    key: str
+    attempt: int = 1
+    instance_id: str
+    node: str
+    namespace: str
+    name: str
+    workload: Workload | None = None
+    """None: there is none of that name."""
+
+
 ClusterObservation = NodesSeen | PodsSeen | BudgetsSeen | AttachmentsSeen | ClusterSilent
-ClusterOutcome = NodeMarked | PodsAnswered
+ClusterOutcome = NodeMarked | PodsAnswered | WorkloadSeen

@@ -42,6 +42,7 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    WorkloadSeen,
 )
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
 from spotward.model.sights import Sights
@@ -221,7 +222,7 @@ class World:
                 return replace(self, cluster=self.cluster.after(event))
             case PodsSeen():
                 return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)
-            case NodeMarked() | PodsAnswered():
+            case NodeMarked() | PodsAnswered() | WorkloadSeen():
                 return self.without_wish(event.key)
             case _:
                 return self

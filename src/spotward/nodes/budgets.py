@@ -13,6 +13,7 @@ from spotward.model.units import listed
 from spotward.nodes.scene import Scene
 
 NONE_MISSING = frozenset({"0", "0%"})
+ALL = "100%"
 
 
 def why_never(pod: Pod, budgets: Sequence[Budget]) -> str | None:
@@ -28,10 +29,20 @@ def why_never(pod: Pod, budgets: Sequence[Budget]) -> str | None:
             return None
         if budget.max_unavailable in NONE_MISSING:
             return f"its budget {budget.id} allows none to be missing (maxUnavailable {budget.max_unavailable})"
-        if budget.observed and 0 < budget.expected_pods <= budget.desired_healthy:
+        if _needs_all(budget):
             count = "its only replica" if budget.expected_pods == 1 else f"all {budget.expected_pods} replicas"
             return f"its budget {budget.id} needs {count}"
     return None
+
+
+def needs_all(budgets: Sequence[Budget]) -> bool:
+    """Does the one budget need as many pods as there are, so that one more would open it?"""
+    one = budgets[0] if len(budgets) == 1 else None
+    return one is not None and _needs_all(one) and one.max_unavailable is None and one.min_available != ALL
+
+
+def _needs_all(budget: Budget) -> bool:
+    return budget.observed and 0 < budget.expected_pods <= budget.desired_healthy
 
 
 def why_held(pod: Pod, budgets: Sequence[Budget], scene: Scene) -> str:

@@ -18,6 +18,7 @@ from spotward.nodes.budgets import why_never
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.ladder import Move, Rung, move
 from spotward.nodes.scene import Scene, Steps
+from spotward.nodes.surge import why_held as why_surging
 from spotward.nodes.tiers import order, our_taint, tier, why_left, why_spared
 
 POD_ERRANDS = (Errand.EVICT, Errand.DELETE, Errand.SHORTEN)
@@ -60,7 +61,11 @@ def _why_stuck(record: PodRecord, pods: NodePods, incident: Incident, scene: Sce
     pod = pods.pods.get(record.uid)
     if pod is None or pod.leaving:
         return None
-    why = why_spared(pod, incident, scene.policy) or why_never(pod, scene.world.cluster.budgets_of(pod))
+    why = (
+        why_spared(pod, incident, scene.policy)
+        or why_surging(pod, incident, scene)
+        or why_never(pod, scene.world.cluster.budgets_of(pod))
+    )
     return f"{record.id}: {why}" if why is not None else None
 
 

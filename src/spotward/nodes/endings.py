@@ -65,6 +65,8 @@ def _everyone_knows(incident: Incident, scene: Scene) -> bool:
 
 def _why_over(incident: Incident, scene: Scene) -> str | None:
     waiting = any(open_duties(incident))
+    if any(each.open for each in incident.surges):
+        return None
     if not incident.node:
         return _why_none_of_ours(incident, scene) if scene.world.cluster.seen else None
     if scene.node(incident) is None:

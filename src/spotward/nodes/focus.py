@@ -31,6 +31,7 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    WorkloadSeen,
 )
 from spotward.model.world import World
 
@@ -64,7 +65,7 @@ def _named(world: World, event: Event) -> Iterable[str]:
     match event:
         case Restarted():
             return world.incidents.by_instance.keys()
-        case PodsSeen() | NodeMarked() | PodsAnswered():
+        case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen():
             return (event.instance_id,)
         case Done() | Failed() | Woken():
             return (event.subject, *replaced_in(world, event.subject))

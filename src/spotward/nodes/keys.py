@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from spotward.model.incident import HookDuty, Incident
+from spotward.model.workload import Surge
 
 
 class Errand(StrEnum):
@@ -23,6 +24,9 @@ class Errand(StrEnum):
     COMPLETE = "complete"
     OUT_OF_SERVICE = "out of service"
     IN_SERVICE = "in service"
+    LOOK_AT_WORKLOAD = "look at workload"
+    RAISE = "raise"
+    LOWER = "lower"
     DELETE_NODE = "delete node"
     TELL_BEGIN = "tell begin"
     TELL_END = "tell end"
@@ -31,6 +35,7 @@ class Errand(StrEnum):
 
 
 HOOK_ERRANDS = (Errand.HEARTBEAT, Errand.COMPLETE)
+SURGE_ERRANDS = (Errand.LOOK_AT_WORKLOAD, Errand.RAISE, Errand.LOWER)
 
 
 def key_of(incident: Incident, errand: Errand) -> str:
@@ -43,8 +48,14 @@ def hook_key(incident: Incident, errand: Errand, duty: HookDuty) -> str:
     return f"{incident.key} {errand} {duty.hook} {duty.token}"
 
 
+def surge_key(incident: Incident, errand: Errand, surge: Surge) -> str:
+    """The key of an errand about a Deployment."""
+    return f"{incident.key} {errand} {surge.id}"
+
+
 def every_key(incident: Incident) -> tuple[str, ...]:
     """Every key under which anything may have been asked for it."""
-    plain = [key_of(incident, errand) for errand in Errand if errand not in HOOK_ERRANDS]
+    plain = [key_of(incident, errand) for errand in Errand if errand not in (*HOOK_ERRANDS, *SURGE_ERRANDS)]
     hooks = [hook_key(incident, errand, duty) for duty in incident.hooks for errand in HOOK_ERRANDS]
-    return (*plain, *hooks)
+    surges = [surge_key(incident, errand, surge) for surge in incident.surges for errand in SURGE_ERRANDS]
+    return (*plain, *hooks, *surges)

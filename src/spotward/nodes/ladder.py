@@ -21,6 +21,7 @@ from spotward.nodes.budgets import why_held, why_never
 from spotward.nodes.deadline import GRACE_SECONDS_MIN, fitting_grace, latest_start
 from spotward.nodes.policy import PastBudget
 from spotward.nodes.scene import Scene
+from spotward.nodes.surge import why_held as why_surging
 from spotward.nodes.tiers import why_spared
 
 
@@ -59,6 +60,9 @@ def move(record: PodRecord, pod: Pod, incident: Incident, scene: Scene, *, its_t
     latest = latest_start(scene.stop(incident), pod.grace_seconds)
     if not its_turn and scene.now < latest:
         return Move(until=latest, reason="others go first")
+    surging = why_surging(pod, incident, scene)
+    if surging is not None and scene.now < latest:
+        return Move(until=latest, reason=surging)
     return _asked(record, pod, incident, scene, latest)
 
 

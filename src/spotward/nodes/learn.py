@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from spotward.model.event import Done, Event, Failed, InstanceFound, InstanceGone, InstanceLaunched, Restarted
 from spotward.model.incident import Cause, Fate, HookDuty, Incident, Marks, PodRecord
-from spotward.model.node_event import BudgetsSeen, NodeMarked, PodAnswer, PodResult, PodsAnswered
+from spotward.model.node_event import BudgetsSeen, NodeMarked, PodAnswer, PodResult, PodsAnswered, WorkloadSeen
 from spotward.model.units import span
 from spotward.model.world import World
 from spotward.nodes.intake import OFF_STATES
 from spotward.nodes.keys import Errand, hook_key, key_of
 from spotward.nodes.policy import NodesPolicy
+from spotward.nodes.surge import surge_done, surge_failed, surge_seen
 
 BUSY_RETRY_SECONDS = 2.0
 """When a server that sheds load did not say when to come back."""
@@ -40,6 +41,8 @@ def learned(incident: Incident, world: World, event: Event, policy: NodesPolicy)
             return _failed(incident, event)
         case InstanceGone() | InstanceFound() | InstanceLaunched():
             return _machine(incident, event)
+        case WorkloadSeen():
+            return surge_seen(incident, world, event)
         case BudgetsSeen():
             return _budgets_changed(incident, world, event)
         case Restarted():
@@ -64,7 +67,7 @@ def _marked(incident: Incident, event: NodeMarked) -> Incident:
 
 
 def _done(incident: Incident, event: Done) -> Incident:
-    incident = _hook_done(incident, event)
+    incident = surge_done(_hook_done(incident, event), event)
     deeds: dict[str, Callable[[Incident], Incident]] = {
         key_of(incident, Errand.UNCORDON): lambda i: replace(i, marks=Marks(), marked="", marked_time=None),
         key_of(incident, Errand.IN_SERVICE): lambda i: replace(i, out_of_service=False),
@@ -83,6 +86,7 @@ def _failed(incident: Incident, event: Failed) -> Incident:
     """A hook about which Auto Scaling says for good that nobody waits is no duty any more."""
     if event.transient:
         return incident
+    incident = surge_failed(incident, event)
     if event.key in {key_of(incident, Errand.CORDON), key_of(incident, Errand.MARK)} and not event.outcome_unknown:
         incident = replace(incident, marking="")
     if event.code != NOBODY_WAITS:

@@ -107,6 +107,16 @@ class NodesPolicy:
     voluntary_past_budget: PastBudget = PastBudget.NEVER
     """The same at advice, and when we replace the node ourselves."""
 
+    surge: bool = False
+    """Before the only available pods of a Deployment are moved off a node that nothing forces us to empty, lend the
+    Deployment one more, and wait until it is available elsewhere; then put its number back. So too where a budget needs
+    as many as there are. Off by default, because it changes what is not a node's: it needs the rights to read
+    Deployments and to set their scale. A Deployment with a HorizontalPodAutoscaler is left to that."""
+
+    surge_wait_seconds: float = 600.0
+    """How long a lent pod may take to be available. Then the number is put back, and the pods stay on the node as long
+    as nothing forces them."""
+
     reserve_seconds: float = 20.0
     """Kept free before a deadline: for volumes to be unmounted and detached, and for clocks that differ."""
 

@@ -20,6 +20,7 @@ from spotward.nodes.policy import Response
 from spotward.nodes.report import opening, summary
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import replacement
+from spotward.nodes.surge import surge
 
 CROWDED_LOOK_SECONDS = 10.0
 """How often a node that waits for others to be emptied looks whether there is room."""
@@ -170,6 +171,7 @@ STAGES: tuple[Callable[[Steps, Scene], Steps], ...] = (
     _marked,
     _begun,
     watch,
+    surge,
     empty_pods,
     held_up,
     _emptied,

@@ -13,6 +13,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.heard: list[tuple[str, dict[str, str], bytes]] = []
         self.status = 200
+        self.answer = b""
         self.pause = threading.Event()
         self.pause.set()
 
@@ -29,8 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.heard.append((self.path, dict(self.headers), body))
         self.server.pause.wait(20)
         self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.server.answer)))
         self.end_headers()
+        self.wfile.write(self.server.answer)
 
     def log_message(self, *_: object) -> None:
         pass

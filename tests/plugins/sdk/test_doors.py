@@ -164,7 +164,7 @@ async def test_an_old_engine_hears_of_a_failure_by_an_error() -> None:
     counting = Counting()
     counting.answers = [failed("AWS is away"), refused("not allowed")]
     async with serving(counting) as server, calling(server) as caller:
-        for code, words in ((grpc.StatusCode.UNAVAILABLE, "AWS is away"), (grpc.StatusCode.FAILED_PRECONDITION, "not")):
+        for code, words in ((grpc.StatusCode.ABORTED, "AWS is away"), (grpc.StatusCode.FAILED_PRECONDITION, "not")):
             with pytest.raises(aio.AioRpcError) as caught:
                 await caller.alert(first.AlertEvent(eventId="e", eventType="prometheus.server.alert.Hot"))
             assert caught.value.code() is code

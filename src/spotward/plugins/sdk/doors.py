@@ -115,9 +115,7 @@ class Doors:
         """Those engines look at the error alone: there is one exactly when it did not work."""
         answer = await self._answer(call)
         if not answer.good:
-            code = (
-                grpc.StatusCode.UNAVAILABLE if answer.status is Status.FAILED else grpc.StatusCode.FAILED_PRECONDITION
-            )
+            code = grpc.StatusCode.ABORTED if answer.status is Status.FAILED else grpc.StatusCode.FAILED_PRECONDITION
             await context.abort(code, answer.text)
 
     async def _answer(self, call: Call) -> Answer:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import grpc
 
+from spotward.plugins.sdk.files import versions
+
 TOKEN_CHARACTERS_MIN = 16
 """A shorter token is guessed too soon."""
 
@@ -135,11 +137,6 @@ def content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Unsafe(f"{file} cannot be read: {error.strerror}") from error
-
-
-def versions(files: tuple[Path, ...]) -> tuple[tuple[int, int, int], ...]:
-    """Tells whether files were renewed, also where a link is moved, as Kubernetes does it. Raises OSError."""
-    return tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in (file.stat() for file in files))
 
 
 def is_loopback(host: str) -> bool:

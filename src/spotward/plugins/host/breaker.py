@@ -1,0 +1,50 @@
+"""Leaving a plugin alone that cannot be reached, so that steps hear it at once instead of after their whole time.
+
+Only what says nothing of the step counts: no connection, no answer in time, a server that is shutting down. An answer,
+even one of failure, shows that the plugin is there.
+"""
+
+from dataclasses import dataclass, field
+
+REST_SECONDS_MAX = 600.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Breaker:
+    """Counts failures in a row, and says when to try again. Times are those of one clock, in seconds."""
+
+    failures_max: int
+    rest_seconds: float
+    failures: int = 0
+    rests: int = 0
+    """How often in a row it was left alone."""
+    until: float = 0.0
+    """Left alone until then."""
+    trying: bool = field(default=False)
+    """One call is finding out whether it is back."""
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long it is still left alone; None when a call may go. After the rest one call alone may, as a trial."""
+        if self.failures < self.failures_max:
+            return None
+        if now < self.until:
+            return self.until - now
+        if self.trying:
+            return self.rest_seconds
+        self.trying = True
+        return None
+
+    def reached(self) -> None:
+        """It answered."""
+        self.failures, self.rests, self.trying = 0, 0, False
+
+    def missed(self, now: float) -> None:
+        """It could not be reached."""
+        self.failures, self.trying = self.failures + 1, False
+        if self.failures >= self.failures_max:
+            self.until = now + min(self.rest_seconds * 2**self.rests, REST_SECONDS_MAX)
+            self.rests = min(self.rests + 1, 10)
+
+    def undecided(self) -> None:
+        """The call was given up by whoever wanted it: nothing is known."""
+        self.trying = False

@@ -7,7 +7,7 @@ right name.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -33,6 +33,19 @@ def _object_name(text: str) -> str:
 
 
 ObjectName = Annotated[str, AfterValidator(_object_name)]
+
+
+def _annotation_name(text: str) -> str:
+    """Kubernetes would refuse every Event with another."""
+    prefix, _, name = text.rpartition("/")
+    if not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", name):
+        raise ValueError("give a name of at most 63 letters, digits, `-`, `_` and `.`, such as `team`")
+    if "/" in text and not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", prefix):
+        raise ValueError("give a domain before the slash, such as `example.com/team`")
+    return text
+
+
+AnnotationName = Annotated[str, AfterValidator(_annotation_name)]
 
 
 class _Section(BaseModel):
@@ -90,6 +103,9 @@ class Kubernetes(_Section):
 
     context: str | None = None
     """The context of the kubeconfig. None means its current one."""
+
+    event_annotations: Mapping[AnnotationName, str] = {}
+    """Annotations of your own on every Kubernetes Event that is written, beside the facts of the machine."""
 
 
 class Config(_Section):

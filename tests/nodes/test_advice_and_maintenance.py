@@ -246,8 +246,47 @@ def test_when_the_reboot_is_over_the_node_is_given_back() -> None:
 
     stage.at(520.0, rebooted)
     stage.play(until=540.0)
-    assert stage.incident().ended == "n-1 stays: the machine was started again"
+    assert not is_cordoned(stage)
     assert len(stage.of(UncordonNode)) == 1
+    stage.play(until=500.0 + 1800.0)
+    assert stage.incident().ended == "n-1 stays: the machine was started again"
+
+
+def reboot(stage: Stage, time: float) -> None:
+    nodes = stage.cluster.nodes
+    stage.at(time, lambda: nodes.update({"n-1": replace(nodes["n-1"], boot_id=f"boot-at-{time}")}))
+
+
+def test_what_is_still_announced_after_the_reboot_empties_nothing_again() -> None:
+    """The metadata service lists maintenance for a while after it is done; an agent that starts hears of it anew."""
+    stage = Stage(a_cluster(a_pod("web-1"))).hear(maintenance(start=500.0))
+    reboot(stage, 520.0)
+    stage.at(521.0, stage.restart)
+    stage.hear(maintenance(time=525.0, start=500.0)).play(until=1000.0)
+    assert not is_cordoned(stage)
+    assert len(stage.of(EvictPods)) == 1
+    over = MaintenanceEnded(time=1100.0, region=REGION, instance_id="i-1", event_id="e-1", outcome="completed")
+    stage.hear(over).play(until=1200.0)
+    assert stage.world.incidents.get("i-1") is None
+
+
+def test_a_reboot_of_the_owners_days_ahead_does_not_end_the_maintenance() -> None:
+    stage = Stage(a_cluster(a_pod("web-1"))).hear(maintenance(start=90_000.0))
+    reboot(stage, 1000.0)
+    stage.play(until=89_000.0)
+    assert is_cordoned(stage)
+
+
+def test_a_notice_after_the_reboot_empties_the_node_like_any_other() -> None:
+    cluster = a_cluster(a_pod("web-1"))
+    stage = Stage(cluster).hear(maintenance(start=500.0))
+    reboot(stage, 520.0)
+    stage.at(600.0, lambda: cluster.pods.update({"uid-web-9": a_pod("web-9")}))
+    stage.notice("i-1", 700.0, takes=False).play(until=760.0)
+    assert is_cordoned(stage)
+    assert [order.name for _, _, order in cluster.orders] == ["web-1", "web-9"]
+    assert stage.incident().drained
+    assert [line.split()[0] for line in cluster.tidings][-3:] == ["SpotInterruption", "PreDrain", "CordonAndDrain"]
 
 
 def test_maintenance_that_is_moved_is_planned_anew() -> None:

@@ -34,6 +34,26 @@ def test_while_a_node_is_being_emptied_the_hook_is_told_at_half_of_its_timeout()
     assert stage.cluster.hooks_done == ["token-1"]
 
 
+def test_heartbeats_come_as_often_as_is_wanted_but_never_later_than_half_of_the_timeout() -> None:
+    slow = a_pod("slow-1", grace_seconds=130.0)
+    for wanted, beats in ((30.0, [40, 70, 100, 130]), (500.0, [70, 130])):
+        cluster = a_cluster(slow, stop_seconds=lambda _pod: 130.0)
+        policy = replace(POLICY, heartbeat_seconds=wanted)
+        Stage(cluster, policy=policy).hook("i-1", 10.0).play(until=139.0)
+        assert [round(time) for time, _ in cluster.beats] == beats
+
+
+def test_the_hook_is_completed_so_long_after_the_node_is_empty_as_is_wanted_and_kept_waiting_until_its_limit() -> None:
+    policy = replace(POLICY, hook_delay_seconds=120.0, heartbeat_seconds=30.0, heartbeat_seconds_max=100.0)
+    stage = Stage(a_cluster(a_pod("web-1")), policy=policy).hook("i-1", 10.0).play(until=125.0)
+    assert [round(time) for time, _ in stage.cluster.beats] == [40, 70, 100]
+    assert stage.incident().drained
+    assert stage.cluster.hooks_done == []
+    assert "heartbeat deadline exceeded: the hook drain is kept waiting no longer" in stage.words()
+    stage.play(until=150.0)
+    assert stage.cluster.hooks_done == ["token-1"]
+
+
 def test_a_restart_loses_no_heartbeat() -> None:
     slow = a_pod("slow-1", grace_seconds=300.0)
     stage = Stage(a_cluster(slow, stop_seconds=lambda _pod: 300.0)).hook("i-1", 10.0)

@@ -178,7 +178,11 @@ def test_kubernetes_events_say_what_is_done_and_what_came_of_it() -> None:
     assert stage.cluster.tidings == [
         "SpotInterruption n-1: n-1: EC2 takes the Spot instance at 00:02:10; its pods are moved now",
         (
-            "SpotInterruption n-1: n-1 (EC2 takes the Spot instance): 1 pod: 1 in good order;"
+            "PreDrain n-1: n-1 is cordoned, tainted spotward.io/leaving=interruption and labelled"
+            " node.kubernetes.io/exclude-from-external-load-balancers; its pods are moved now"
+        ),
+        (
+            "CordonAndDrain n-1: n-1 (EC2 takes the Spot instance): 1 pod: 1 in good order;"
             " done 2 min before the deadline"
         ),
     ]

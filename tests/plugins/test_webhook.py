@@ -16,7 +16,7 @@ from spotward.engine.clock import SystemClock
 from spotward.model.errors import ConfigError, OutsideError, Permanent, Transient
 from spotward.model.event import Done
 from spotward.model.node_action import Notify
-from spotward.plugins.webhook import Webhook, WebhookHands
+from spotward.plugins.webhook import FIELDS, Webhook, WebhookHands
 from tests.plugins.receiver import Receiver, receiving
 
 TOLD = Notify(
@@ -138,3 +138,9 @@ def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, Any], sett
 def test_a_file_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere cannot be read"):
         WebhookHands(Webhook(url_file=tmp_path / "nowhere"), SystemClock())
+
+
+def test_every_field_of_a_template_stands_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+    told = page[page.index("## The webhook's fields") :]
+    assert [field for field in FIELDS if f"`{field}`" not in told] == []

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from spotward.aws.imds import Imds, ImdsPolicy
+from spotward.aws.imds_facts import MachineFacts
 from spotward.aws.imds_watch import ImdsSource, Watch, WatchPolicy
 from spotward.cli.handing import AllHands, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
@@ -85,6 +86,7 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
             kubeconfig=given.kubeconfig,
             only_node=given.node,
             requests_at_once_max=REQUESTS_AT_ONCE_MAX,
+            facts=MachineFacts(watch),
         )
         after.callback(cluster.kube.close)
         place = Path(after.enter_context(TemporaryDirectory(prefix="spotward-dry-run-"))) if given.dry else state

@@ -1,6 +1,6 @@
 """Whoever does what was asked, put together: AWS, the hooks of Auto Scaling, the cluster, the people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from spotward.config import Config
 from spotward.engine.ports import Clock, Hands
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
-from spotward.kube.hands import ClusterHands
+from spotward.kube.hands import ClusterHands, Facts, nothing_more
 from spotward.kube.nodes import NodeHands
 from spotward.kube.surroundings import Surroundings
 from spotward.kube.wire import REQUESTS_AT_ONCE_MAX
@@ -41,18 +41,24 @@ def cluster_parts(
     only_node: str | None = None,
     requests_at_once_max: int = REQUESTS_AT_ONCE_MAX,
     listener: Callable[[str], None] | None = None,
+    facts: Facts = nothing_more,
 ) -> ClusterParts:
     """Connect to the cluster that the configuration names. Raises ConfigError with what to change.
 
     instance: who of us speaks in the cluster's Events. kubeconfig: wins over the configured one. only_node: for an
-    agent, the node that it is on. listener: hears of each call, and may forbid it by raising.
+    agent, the node that it is on. listener: hears of each call, and may forbid it by raising. facts: what stands on the
+    cluster's Events beside what is decided; what the configuration adds to them wins.
     """
     cluster = find_cluster(kubeconfig or config.kubernetes.kubeconfig, config.kubernetes.context)
     kube = Kube(cluster, clock=clock, listener=listener, requests_at_once_max=requests_at_once_max)
     name = config.nodes.cluster or cluster.server
     surroundings = Surroundings(kube, cluster=name, clock=clock, only_node=only_node)
     nodes = NodeHands(kube, seen=surroundings.node)
-    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance)
+
+    async def annotations() -> Mapping[str, str]:
+        return {**await facts(), **config.kubernetes.event_annotations}
+
+    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance, facts=annotations)
     return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)
 
 

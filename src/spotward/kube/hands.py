@@ -7,6 +7,7 @@ that is no failure of the deed.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, assert_never
 
 from spotward.engine.ports import Clock
@@ -52,13 +53,32 @@ class PodWatcher(Protocol):
         ...
 
 
+Facts = Callable[[], Awaitable[Mapping[str, str]]]
+"""What else is known, and stands on every Event of ours. Raises nothing."""
+
+
+async def nothing_more() -> Mapping[str, str]:
+    """No more than what is decided."""
+    return {}
+
+
 class ClusterHands:
     """Does what is asked of a cluster."""
 
-    def __init__(self, kube: Kube, *, nodes: NodeHands, watcher: PodWatcher, clock: Clock, instance: str) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        nodes: NodeHands,
+        watcher: PodWatcher,
+        clock: Clock,
+        instance: str,
+        facts: Facts = nothing_more,
+    ) -> None:
         """`instance`: who of us speaks, in the Events of the cluster; the pod's name, say."""
         self._kube, self._nodes, self._pods, self._watcher = kube, nodes, PodHands(kube), watcher
         self._workloads, self._clock, self._instance = WorkloadHands(kube), clock, instance
+        self._facts = facts
 
     async def do(self, action: ClusterAction, attempt: int) -> Event:
         """Do it once. Raises OutsideError."""
@@ -164,8 +184,13 @@ class ClusterHands:
             case DeleteNode():
                 await self._nodes.delete(action.node, action.uid)
             case TellCluster():
-                for tiding in action.tidings:
-                    await tell(self._kube, tiding, key=action.key, time=self._clock.now(), instance=self._instance)
+                await self._tell(action)
+
+    async def _tell(self, action: TellCluster) -> None:
+        annotations = {**dict(action.annotations), **await self._facts()}
+        now = self._clock.now()
+        for tiding in action.tidings:
+            await tell(self._kube, tiding, key=action.key, time=now, instance=self._instance, annotations=annotations)
 
     def _done(self, action: ClusterAction, attempt: int) -> Done:
         return Done(time=self._clock.now(), key=action.key, attempt=attempt, subject=action.subject)

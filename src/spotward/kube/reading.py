@@ -59,6 +59,7 @@ def node(said: Json) -> Node:
         conditions=conditions(status),
         volumes_in_use=frozenset(status.get("volumesInUse") or ()),
         boot_id=part(status, "nodeInfo").get("bootID") or "",
+        addresses=addresses(status),
         creation_time=time_of(with_meta.get("creationTimestamp")) or 0.0,
         deletion_time=time_of(with_meta.get("deletionTimestamp")),
         version=version_of(said),
@@ -190,6 +191,14 @@ def conditions(status: Json) -> tuple[Condition, ...]:
         )
         for item in status.get("conditions") or ()
     )
+
+
+def addresses(status: Json) -> tuple[tuple[str, str], ...]:
+    """`status.addresses` of a node, the first of each kind."""
+    found: dict[str, str] = {}
+    for item in status.get("addresses") or ():
+        found.setdefault(str(item.get("type", "")), str(item.get("address", "")))
+    return tuple(found.items())
 
 
 def owner(with_meta: Json) -> PodOwner | None:

@@ -5,6 +5,7 @@ order that is repeated after a crash meets its own Event (409) and does not say 
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,16 +26,18 @@ NODES_NAMESPACE = "default"
 """Where Events about things without a namespace live."""
 
 
-async def tell(kube: Kube, tiding: Tiding, *, key: str, time: float, instance: str) -> None:
+async def tell(
+    kube: Kube, tiding: Tiding, *, key: str, time: float, instance: str, annotations: Mapping[str, str]
+) -> None:
     """Write one Event. `key` is the wish that it belongs to, `instance` who of us speaks. Raises OutsideError."""
     namespace = tiding.namespace or NODES_NAMESPACE
-    body = event_of(tiding, key=key, time=time, instance=instance)
+    body = event_of(tiding, key=key, time=time, instance=instance, annotations=annotations)
     answer = await kube.answer("create", EVENTS, namespace=namespace, body=body)
     if answer.status >= 300 and answer.status != 409:
         raise refusal(answer, "create events", kube.cluster)
 
 
-def event_of(tiding: Tiding, *, key: str, time: float, instance: str) -> dict[str, Any]:
+def event_of(tiding: Tiding, *, key: str, time: float, instance: str, annotations: Mapping[str, str]) -> dict[str, Any]:
     """The Event, as the API wants it."""
     about = {"kind": tiding.about, "name": tiding.name, "uid": tiding.uid, "apiVersion": "v1"}
     if tiding.namespace:
@@ -46,6 +49,7 @@ def event_of(tiding: Tiding, *, key: str, time: float, instance: str) -> dict[st
         "metadata": {
             "name": f"{tiding.name[:200]}.{hashlib.sha256(said.encode()).hexdigest()[:16]}",
             "namespace": tiding.namespace or NODES_NAMESPACE,
+            "annotations": dict(annotations),
         },
         "eventTime": micro_time(time),
         "reportingController": CONTROLLER,

@@ -165,6 +165,8 @@ class Node:
     """Volumes that its kubelet has mounted or is mounting, by unique name (`kubernetes.io/csi/<driver>^<handle>`)."""
     boot_id: str = ""
     """Changes with every boot of the machine, so a reboot can be told from a long silence."""
+    addresses: tuple[tuple[str, str], ...] = ()
+    """Kind (`InternalIP`, `ExternalDNS`) and address, the first of each kind."""
     creation_time: float = 0.0
     deletion_time: float | None = None
     version: str = ""

@@ -39,6 +39,10 @@ FORCED = frozenset({Cause.INTERRUPTION, Cause.TERMINATION, Cause.SHUTDOWN})
 """Causes after which the machine goes, whatever we do."""
 
 
+STARTED_AGAIN = "the machine was started again"
+"""Why a signal holds no more that a new boot has ended."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signal:
     """One thing that was heard of an instance."""
@@ -198,7 +202,7 @@ class Incident:
     look_time: float = 0.0
     """Not before then need EC2 be asked again whether the machine still runs."""
     told: tuple[str, ...] = ()
-    """Which of `begin` and `end` was told to whoever wants to know."""
+    """What was told already to whoever wants to know (`spotward.nodes.keys.Errand`)."""
     trouble: tuple[str, ...] = ()
     """What did not go as planned, each said once."""
     ended: str | None = None
@@ -264,6 +268,19 @@ class Incident:
         """With a signal in the place of the one with its id, or added."""
         others = tuple(each for each in self.signals if each.id != signal.id)
         return replace(self, signals=(*others, signal))
+
+    def at_rest(self) -> "Incident":
+        """Without what an earlier turn of it came to: nothing is done, nothing is told, of whatever comes next."""
+        return replace(
+            self,
+            pods=(),
+            replacement=Replacement.NONE,
+            begun_time=None,
+            drained_time=None,
+            look_time=0.0,
+            told=(),
+            trouble=(),
+        )
 
     def with_pods(self, records: Iterable[PodRecord]) -> "Incident":
         """With some pods as they now stand."""

@@ -248,6 +248,8 @@ class TellCluster:
     key: str
     node: str
     tidings: tuple[Tiding, ...]
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Facts about the machine that stand on each of them."""
 
     @property
     def subject(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from spotward.model.action import FindInstance
 from spotward.model.cluster import OUT_OF_SERVICE_TAINT, Node, Pod
-from spotward.model.incident import Cause, Incident, Replacement, Signal
+from spotward.model.incident import STARTED_AGAIN, Cause, Incident, Replacement, Signal
 from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
@@ -27,9 +27,13 @@ from spotward.nodes.learn import back_on
 from spotward.nodes.marking import marking
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.successor import swap_of
+from spotward.nodes.tidings import taken_back
 
 REBOOTED = frozenset({Cause.MAINTENANCE, Cause.SHUTDOWN})
 """Causes that a new boot ends."""
+
+OWNERS_REBOOT = "instance-reboot"
+"""The code of maintenance that is done with as soon as the owner reboots the instance, however early."""
 
 STOPPING_ACTIONS = ("stop", "hibernate")
 """After these an interrupted machine may come back."""
@@ -75,8 +79,8 @@ def _after(signal: Signal, incident: Incident, node: Node | None, scene: Scene) 
 
 
 def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> str | None:
-    if _booted_anew(signal, incident, node):
-        return "the machine was started again"
+    if _booted_anew(signal, incident, node) and _ends_at_a_boot(signal, scene):
+        return STARTED_AGAIN
     if signal.cause is Cause.SWAP and _stays(incident.instance_id, scene.world):
         return "its replacement was given up"
     if signal.cause is Cause.ARRIVAL:
@@ -100,6 +104,13 @@ def _booted_anew(signal: Signal, incident: Incident, node: Node | None) -> bool:
         return False
     stops = signal.cause is Cause.INTERRUPTION and signal.text in STOPPING_ACTIONS
     return signal.cause in REBOOTED or stops
+
+
+def _ends_at_a_boot(signal: Signal, scene: Scene) -> bool:
+    """A boot before its time is somebody else's and ends no maintenance, but for a reboot that its owner may do."""
+    if signal.cause is not Cause.MAINTENANCE or signal.deadline is None or signal.text == OWNERS_REBOOT:
+        return True
+    return scene.now >= signal.deadline - scene.policy.reserve_seconds
 
 
 def _expiry(signal: Signal, incident: Incident, scene: Scene) -> float:
@@ -133,7 +144,10 @@ def take_back(steps: Steps, scene: Scene) -> Steps:
         return steps.wishing(asked, "what was set of it, before a break, is to be taken back")
     if not incident.marks:
         return steps
-    return steps.wishing(_uncordon(incident), _why_back(incident))
+    why = _why_back(incident)
+    steps = steps.wishing(_uncordon(incident), why)
+    told = Errand.TELL_BACK.value in incident.told or not scene.policy.tell_cluster
+    return steps if told else steps.wishing(taken_back(incident, scene, why), "its owners should know")
 
 
 def _why_back(incident: Incident) -> str:

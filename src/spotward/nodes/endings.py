@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from spotward.model.incident import Cause, Incident
+from spotward.model.incident import STARTED_AGAIN, Cause, Incident
 from spotward.model.units import listed
 from spotward.nodes.hooks import lost_one_of_ours, open_duties
 from spotward.nodes.keys import Errand, key_of
-from spotward.nodes.report import begun_tidings, ended_tidings, ending, notification
+from spotward.nodes.report import ending, notification
 from spotward.nodes.scene import Scene, Steps
+from spotward.nodes.tidings import drained, heard, marked, telling_of_mark
 
 TELLING_FAILURES_MAX = 3
 """After so many failures nobody is told."""
@@ -19,18 +20,38 @@ def told(steps: Steps, scene: Scene) -> Steps:
     if not incident.node or incident.causes == {Cause.ARRIVAL}:
         return steps
     policy = scene.policy
-    if policy.tell_cluster and _untold(incident, Errand.TELL_BEGIN, scene) and incident.held:
-        steps = steps.wishing(begun_tidings(incident, scene), "its owners should know")
+    if policy.tell_cluster and incident.held:
+        steps = _begin_told(steps, scene)
     if policy.notify and _untold(incident, Errand.NOTIFY_BEGIN, scene) and incident.begun_time is not None:
         steps = steps.wishing(notification(incident, scene, Errand.NOTIFY_BEGIN), "its owners should know")
     if not _is_done(incident, scene):
         return steps
     if policy.tell_cluster and _untold(incident, Errand.TELL_END, scene):
-        steps = steps.wishing(ended_tidings(incident), "its owners should know what became of the pods")
+        steps = steps.wishing(drained(incident, scene), "its owners should know what became of the pods")
     if policy.notify and _untold(incident, Errand.NOTIFY_END, scene):
         wish = notification(incident, scene, Errand.NOTIFY_END)
         steps = steps.wishing(wish, "its owners should know what became of the pods")
     return steps
+
+
+def _begin_told(steps: Steps, scene: Scene) -> Steps:
+    """What was heard is told together with what was set on the node, and so after it: the cordon is in more haste."""
+    incident = steps.incident
+    if incident.marked or incident.begun_time is not None:
+        errand, tell = telling_of_mark(incident), marked
+    elif incident.marking and not _is_hopeless(incident, scene):
+        return steps
+    else:
+        errand, tell = Errand.TELL_BEGIN, heard
+    if not _untold(incident, errand, scene):
+        return steps
+    return steps.wishing(tell(incident, scene), "its owners should know")
+
+
+def _is_hopeless(incident: Incident, scene: Scene) -> bool:
+    """Was the mark refused, or did it fail?"""
+    key = key_of(incident, Errand(incident.marking))
+    return scene.refused(key) or scene.failures(key) > 0
 
 
 def _untold(incident: Incident, errand: Errand, scene: Scene) -> bool:
@@ -52,7 +73,17 @@ def ended(steps: Steps, scene: Scene) -> Steps:
     why = _why_over(incident, scene)
     if why is None or not _everyone_knows(incident, scene):
         return steps
+    until = _announced_until(incident, scene)
+    if scene.now < until:
+        return steps.at(incident.at_rest()).waking(until)
     return steps.at(replace(incident, ended=why, ended_time=scene.now))
+
+
+def _announced_until(incident: Incident, scene: Scene) -> float:
+    """For so long EC2 may go on announcing maintenance that is done; heard anew it must be known for what it is."""
+    done = (s.deadline for s in incident.signals if s.cause is Cause.MAINTENANCE and s.over == STARTED_AGAIN)
+    ends = [deadline + scene.policy.forget_seconds for deadline in done if deadline is not None]
+    return max(ends, default=0.0) if scene.node(incident) is not None else 0.0
 
 
 def _everyone_knows(incident: Incident, scene: Scene) -> bool:

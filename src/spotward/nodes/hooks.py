@@ -1,11 +1,12 @@
 """Lifecycle hooks: a group holds an instance until we say that it may go on.
 
-While a node is being emptied Auto Scaling is told so at half of the hook's timeout each time; when it was last told
-stands on the incident, so a restart loses no heartbeat. The hook is completed when the node is empty and its volumes
-are detached, and not before: then the group terminates the machine. At the start of a life it is completed when the
-node is ready.
+While a node is being emptied Auto Scaling is told so at half of the hook's timeout each time, or more often; when it
+was last told stands on the incident, so a restart loses no heartbeat. The hook is completed when the node is empty and
+its volumes are detached, or so long after that as the settings want, and not before: then the group terminates the
+machine. At the start of a life it is completed when the node is ready.
 """
 
+import math
 from collections.abc import Iterable
 
 from spotward.model.action import ObserveGroup
@@ -34,8 +35,13 @@ def hooks(steps: Steps, scene: Scene) -> Steps:
         if may_go_on(duty, steps.incident, scene):
             steps = steps.wishing(_completion(steps.incident, duty), "nothing is left to wait for")
         else:
-            steps = _kept_waiting(steps, duty, scene)
+            steps = _kept_waiting(steps, duty, scene).waking(_goes_on(steps.incident, scene))
     return steps
+
+
+def _goes_on(incident: Incident, scene: Scene) -> float:
+    """From when on an empty node holds up no hook."""
+    return math.inf if incident.drained_time is None else incident.drained_time + scene.policy.hook_delay_seconds
 
 
 def may_go_on(duty: HookDuty, incident: Incident, scene: Scene) -> bool:
@@ -49,7 +55,7 @@ def may_go_on(duty: HookDuty, incident: Incident, scene: Scene) -> bool:
         return scene.world.cluster.seen  # it was ours, and is no more
     response = scene.response(incident)
     cordoned_only = response is Response.CORDON and bool(incident.marked)
-    return incident.drained or incident.off_time is not None or cordoned_only
+    return scene.now >= _goes_on(incident, scene) or incident.off_time is not None or cordoned_only
 
 
 def lost_one_of_ours(incident: Incident, scene: Scene) -> bool:
@@ -83,9 +89,9 @@ def _kept_waiting(steps: Steps, duty: HookDuty, scene: Scene) -> Steps:
     every = timeout or UNKNOWN_TIMEOUT_SECONDS
     longest = min(policy.heartbeat_seconds_max, BEATS_MAX * every)
     until = min(duty.heard_time + longest, _deadline(duty, incident))
-    due = duty.beat_time + every / 2
+    due = duty.beat_time + min(every / 2, policy.heartbeat_seconds or math.inf)
     if scene.now >= until:
-        return steps.noting_trouble(f"the hook {duty.hook} is kept waiting no longer")
+        return steps.noting_trouble(f"heartbeat deadline exceeded: the hook {duty.hook} is kept waiting no longer")
     if scene.now < due:
         return steps.waking(min(due, until))
     return steps.wishing(_heartbeat(incident, duty), f"the hook {duty.hook} would lapse before the node is empty")

@@ -18,7 +18,7 @@ from spotward.model.event import (
     RebalanceAdvised,
     TargetStateChanged,
 )
-from spotward.model.incident import Cause, HookDuty, Incident, Replacement, Signal
+from spotward.model.incident import STARTED_AGAIN, Cause, HookDuty, Incident, Replacement, Signal
 from spotward.model.node_event import LifecycleHooked, NodesSeen
 from spotward.model.undertaking import Swap
 from spotward.model.world import Doom, World
@@ -131,8 +131,11 @@ def _signal(event: Event, policy: NodesPolicy) -> Signal | None:
 def _with(incident: Incident, signal: Signal) -> Incident:
     """A thing that is heard again is the same thing; only a nearer deadline, or another date, is news."""
     known = next((s for s in incident.signals if s.id == signal.id), None)
+    if known is not None and known.over == STARTED_AGAIN and known.deadline == signal.deadline:
+        return incident  # EC2 goes on announcing for a while what it has done
     if known is None or known.over is not None:
-        return incident.with_signal(signal)
+        begun_anew = incident if incident.held else replace(incident.at_rest(), born=signal.time)
+        return begun_anew.with_signal(signal)
     if signal.cause is Cause.MAINTENANCE:  # its date may be moved either way
         return incident.with_signal(replace(known, deadline=signal.deadline, text=signal.text))
     if known.deadline is None or signal.deadline is None or known.deadline <= signal.deadline:
@@ -221,7 +224,8 @@ def _withdrawn(world: World, event: NoticeWithdrawn | MaintenanceEnded) -> tuple
     else:
         ids = _same_maintenance(known, f"maintenance {event.event_id}")
         words = f"the maintenance is {event.outcome}"
-    signals = tuple(replace(s, over=words) if s.id in ids and s.over is None else s for s in known.signals)
+    ends = (None, STARTED_AGAIN)
+    signals = tuple(replace(s, over=words) if s.id in ids and s.over in ends else s for s in known.signals)
     return (replace(known, signals=signals),) if signals != known.signals else ()
 
 

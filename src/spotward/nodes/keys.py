@@ -29,7 +29,10 @@ class Errand(StrEnum):
     LOWER = "lower"
     DELETE_NODE = "delete node"
     TELL_BEGIN = "tell begin"
+    TELL_CORDON = "tell cordon"
+    TELL_MARK = "tell mark"
     TELL_END = "tell end"
+    TELL_BACK = "tell back"
     NOTIFY_BEGIN = "notify begin"
     NOTIFY_END = "notify end"
 

@@ -73,13 +73,25 @@ def _done(incident: Incident, event: Done) -> Incident:
         key_of(incident, Errand.IN_SERVICE): lambda i: replace(i, out_of_service=False),
         key_of(incident, Errand.OUT_OF_SERVICE): lambda i: replace(i, clear_time=event.time + SHOWN_SECONDS),
         key_of(incident, Errand.DELETE_NODE): lambda i: replace(i, clear_time=event.time + SHOWN_SECONDS),
-        key_of(incident, Errand.TELL_BEGIN): lambda i: replace(i, told=(*i.told, Errand.TELL_BEGIN.value)),
-        key_of(incident, Errand.TELL_END): lambda i: replace(i, told=(*i.told, Errand.TELL_END.value)),
-        key_of(incident, Errand.NOTIFY_BEGIN): lambda i: replace(i, told=(*i.told, Errand.NOTIFY_BEGIN.value)),
-        key_of(incident, Errand.NOTIFY_END): lambda i: replace(i, told=(*i.told, Errand.NOTIFY_END.value)),
     }
     change = deeds.get(event.key)
-    return change(incident) if change is not None else incident
+    if change is not None:
+        return change(incident)
+    told = next((errands for first, errands in TELLINGS.items() if event.key == key_of(incident, first)), ())
+    new = tuple(errand.value for errand in told if errand.value not in incident.told)
+    return replace(incident, told=(*incident.told, *new)) if new else incident
+
+
+TELLINGS = {
+    Errand.TELL_BEGIN: (Errand.TELL_BEGIN,),
+    Errand.TELL_CORDON: (Errand.TELL_BEGIN, Errand.TELL_CORDON),
+    Errand.TELL_MARK: (Errand.TELL_BEGIN, Errand.TELL_MARK),
+    Errand.TELL_END: (Errand.TELL_END,),
+    Errand.TELL_BACK: (Errand.TELL_BACK,),
+    Errand.NOTIFY_BEGIN: (Errand.NOTIFY_BEGIN,),
+    Errand.NOTIFY_END: (Errand.NOTIFY_END,),
+}
+"""What is told → what is known by it: with the node's mark goes what was heard."""
 
 
 def _failed(incident: Incident, event: Failed) -> Incident:

@@ -143,8 +143,16 @@ class NodesPolicy:
     heartbeats: bool = True
     """Ask Auto Scaling to go on waiting while a node is being emptied. Off, the hook's own timeout is the deadline."""
 
+    heartbeat_seconds: float = 0.0
+    """How often Auto Scaling is asked to go on waiting: at half of the hook's own timeout, or more often with a shorter
+    time here. 0 leaves it at that half, which forgives one call that fails."""
+
     heartbeat_seconds_max: float = 48 * 3600.0
     """For no longer than this is a hook kept waiting; Auto Scaling allows 48 hours, and 100 heartbeat timeouts."""
+
+    hook_delay_seconds: float = 0.0
+    """So long after its node is empty a lifecycle hook is completed, for whatever must still happen before the machine
+    goes: logs that are sent off, load balancers. Heartbeats keep the hook waiting meanwhile."""
 
     complete_for_lost: bool = True
     """Complete the hook of an instance that is tagged as one of this cluster's and never became a node of it: nobody

@@ -1,24 +1,14 @@
-"""What is told of an incident: at its beginning what will be done and by when, at its end what became of each pod."""
+"""What is said of an incident: at its beginning what will be done and by when, at its end what became of each pod."""
 
 from collections import Counter
 
 from spotward.model.incident import Cause, Fate, Incident, PodRecord
-from spotward.model.node_action import Notify, TellCluster, Tiding
+from spotward.model.node_action import Notify
 from spotward.model.units import clock, counted, listed, moment, span
+from spotward.nodes.facts import facts
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.policy import Response
 from spotward.nodes.scene import Scene
-
-REASONS = {
-    Cause.INTERRUPTION: "SpotInterruption",
-    Cause.TERMINATION: "LifecycleTermination",
-    Cause.SHUTDOWN: "InstanceStopping",
-    Cause.MAINTENANCE: "ScheduledMaintenance",
-    Cause.REBALANCE: "RebalanceRecommendation",
-    Cause.SWAP: "NodeReplacement",
-    Cause.ARRIVAL: "NodeArrival",
-}
-"""Cause → the reason of the Kubernetes Event."""
 
 CAUSES = {
     Cause.INTERRUPTION: "EC2 takes the Spot instance",
@@ -105,58 +95,17 @@ def ending(incident: Incident) -> str:
     return f"{incident.node or incident.instance_id} ({why}): {summary(incident)}{trouble}"
 
 
-# ---- told ----------------------------------------------------------------------------------------------------------
-
-
-def begun_tidings(incident: Incident, scene: Scene) -> TellCluster:
-    """The Kubernetes Event with which it begins."""
-    return TellCluster(
-        instance_id=incident.instance_id,
-        key=key_of(incident, Errand.TELL_BEGIN),
-        node=incident.node,
-        tidings=(_about_node(incident, opening(incident, scene)),),
-    )
-
-
-def ended_tidings(incident: Incident) -> TellCluster:
-    """The Kubernetes Events with which it ends: one on the node, and one on each pod that did not go in good order."""
-    pods = tuple(_about_pod(r) for r in incident.pods if _is_worth_a_word(r))
-    return TellCluster(
-        instance_id=incident.instance_id,
-        key=key_of(incident, Errand.TELL_END),
-        node=incident.node,
-        tidings=(_about_node(incident, ending(incident), warning=bool(pods)), *pods),
-    )
-
-
-def _about_node(incident: Incident, text: str, *, warning: bool = False) -> Tiding:
-    cause = weightiest(incident)
-    reason = REASONS[cause] if cause is not None else "NodeDrained"
-    return Tiding(about="Node", name=incident.node, uid=incident.node_uid, reason=reason, text=text, warning=warning)
-
-
-def _is_worth_a_word(record: PodRecord) -> bool:
+def is_worth_a_word(record: PodRecord) -> bool:
+    """Did it not go as its owner would have it?"""
     return record.fate is not Fate.LEFT and (how(record) != GRACEFUL or record.past_budget)
-
-
-def _about_pod(record: PodRecord) -> Tiding:
-    reasons = {KILLED: "PodKilled", STAYED: "PodStayed", SHORTENED: "PodShortened", GRACEFUL: "PodPastBudget"}
-    return Tiding(
-        about="Pod",
-        namespace=record.namespace,
-        name=record.name,
-        uid=record.uid,
-        reason=reasons[how(record)],
-        text=pod_words(record),
-        warning=True,
-    )
 
 
 def pod_words(record: PodRecord) -> str:
     """What became of one pod, in words."""
     parts = []
     if record.past_budget:
-        parts.append("deleted past its disruption budget")
+        why = f": {record.reason}" if record.fate is Fate.GONE and record.reason else ""
+        parts.append(f"deleted past its disruption budget{why}")
     if record.given_seconds is not None:
         parts.append(f"given {span(record.given_seconds)} to stop instead of {span(record.grace_seconds)}")
     if record.fate is Fate.KILLED:
@@ -170,15 +119,21 @@ def notification(incident: Incident, scene: Scene, errand: Errand) -> Notify:
     """What a person is told by webhook."""
     begins = errand is Errand.NOTIFY_BEGIN
     cause = weightiest(incident)
+    known = facts(incident, scene)
+    group = scene.world.group_of.get(incident.instance_id, "").rpartition("/")[2]
     fields = {
         "node": incident.node,
         "instance": incident.instance_id,
         "region": incident.region,
+        "az": known.get("availability-zone", ""),
+        "instance_type": known.get("instance-type", ""),
+        "life_cycle": known.get("instance-life-cycle", ""),
+        "group": group or next((duty.group for duty in incident.hooks), ""),
         "cause": cause.value if cause is not None else "",
         "deadline": moment(incident.deadline) if incident.deadline is not None else "",
         "pods": str(sum(record.fate is not Fate.LEFT for record in incident.pods)),
         "killed": str(sum(record.fate is Fate.KILLED for record in incident.pods)),
-        "troubled": listed((r.id for r in incident.pods if _is_worth_a_word(r)), most=PODS_NAMED_MAX),
+        "troubled": listed((r.id for r in incident.pods if is_worth_a_word(r)), most=PODS_NAMED_MAX),
     }
     return Notify(
         instance_id=incident.instance_id,

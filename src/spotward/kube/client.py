@@ -7,6 +7,9 @@ When the server says that we ask too much (429 of its own fairness, not of a bud
 waits for as long as it was told: the server knows how busy it is, and a client whose one half backs off while the other
 goes on has not backed off. A lease's renewal does not wait, nor queue behind a storm's evictions (`urgent`): who
 waits there loses the lead and stops everything.
+
+A server that was away and has just begun forbids everything until it has read its roles (Kubernetes 1.36: for up to a
+second). Right after an outage a refusal for want of rights is therefore no answer yet, and asked for again.
 """
 
 import asyncio
@@ -38,6 +41,9 @@ PAUSE_SECONDS_DEFAULT = 1.0
 
 PAUSE_SECONDS_MAX = 30.0
 """How long to wait at most, whatever the server says: nodes have minutes, not hours."""
+
+BEGINNING_SECONDS_MAX = 30.0
+"""So long after it could last not be reached a server may not know our rights yet."""
 
 QUOTED_MAX = 300
 """No message quotes more characters of what the server sent."""
@@ -83,8 +89,8 @@ class Kube:
         timeout_seconds: float = CALL_SECONDS_MAX,
         urgent: bool = False,
     ) -> Answer:
-        """What the server says, whatever it says. Raises OutsideError if it says nothing, ConfigError if we have
-        nothing to show it.
+        """What the server says, whatever it says. Raises OutsideError if it says nothing or has only just begun,
+        ConfigError if we have nothing to show it.
         """
         asked = dict(query or {})
         if verb in {"create", "patch"}:
@@ -99,6 +105,7 @@ class Kube:
         if answer.status == 429 and not budget_caused(answer):
             self.slowed[call_name(verb, resource, subresource)] += 1
             self.pause(retry_after_seconds(answer) or PAUSE_SECONDS_DEFAULT)
+        self._check_begun(answer, call_name(verb, resource, subresource))
         return answer
 
     async def json(
@@ -146,6 +153,7 @@ class Kube:
                 answer = await stream.read()
                 if answer.status == 429:
                     self.pause(retry_after_seconds(answer) or PAUSE_SECONDS_DEFAULT)
+                self._check_begun(answer, call_name("watch", resource, None))
                 raise refusal(answer, call_name("watch", resource, None), self.cluster)
             yield stream
 
@@ -173,6 +181,11 @@ class Kube:
     async def _pause(self) -> None:
         while (left := self._paused_until - time.perf_counter()) > 0:  # noqa: ASYNC110 - it may grow while we wait
             await asyncio.sleep(left)
+
+    def _check_begun(self, answer: Answer, call: str) -> None:
+        """Raises Transient for a refusal that may only mean that the server does not know its roles yet."""
+        if wants_rights(answer) and self._wire.seconds_since_failure < BEGINNING_SECONDS_MAX:
+            raise Transient(f"{call}: the API server was away and may not know our rights yet", code="Beginning")
 
     async def _send(
         self, verb: str, target: str, body: Json | None, timeout_seconds: float, *, urgent: bool = False
@@ -221,6 +234,11 @@ def causes_of(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 def budget_caused(answer: Answer) -> bool:
     """Is it a disruption budget that says "too many", and not the server's fairness?"""
     return any(cause.get("reason") == "DisruptionBudget" for cause in causes_of(status_of(answer)))
+
+
+def wants_rights(answer: Answer) -> bool:
+    """Is it refused because our roles do not allow it, and not by a rule about the thing itself?"""
+    return answer.status == 403 and " cannot " in message_of(answer) and not causes_of(status_of(answer))
 
 
 def retry_after_seconds(answer: Answer) -> float:

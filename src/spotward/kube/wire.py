@@ -15,6 +15,7 @@ import contextlib
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,6 +166,13 @@ class Wire:
         self._authority = parts.netloc.rpartition("@")[2]
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(requests_at_once_max)
+        self._failed_time: float | None = None
+        """When the server could last not be reached, by the stopwatch."""
+
+    @property
+    def seconds_since_failure(self) -> float:
+        """How long ago the server could last not be reached; infinite if it always could."""
+        return float("inf") if self._failed_time is None else time.perf_counter() - self._failed_time
 
     async def ask(self, request: Request, timeout_seconds: float, *, urgent: bool = False) -> Answer:
         """One request and its whole answer, whatever its status. An urgent one does not queue behind the others.
@@ -259,9 +267,11 @@ class Wire:
     # ---- what goes wrong -------------------------------------------------------------------------------------
 
     def _slow(self, seconds: float) -> Transient:
+        self._failed_time = time.perf_counter()
         return Transient(f"the API server {self._place} gave no answer within {seconds:g} s", code="Timeout")
 
     def _unreachable(self, error: Exception) -> OutsideError:
+        self._failed_time = time.perf_counter()
         if isinstance(error, ssl.SSLCertVerificationError):
             return Permanent(
                 f"the certificate of the API server {self._place} is not trusted ({error.verify_message}); correct "

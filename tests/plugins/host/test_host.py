@@ -135,7 +135,7 @@ async def test_what_a_second_generation_plugin_reads_is_laid_out_as_ever() -> No
         return b"\n\x02ok"
 
     server = aio.server()
-    methods = {"Handle": grpc.unary_unary_rpc_method_handler(handle)}
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Handle": grpc.unary_unary_rpc_method_handler(handle)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("proto.EventHandler", methods),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -220,21 +220,16 @@ async def test_more_calls_than_it_takes_wait_for_their_turn_within_their_time() 
 
 @in_a_loop
 async def test_one_connection_serves_all_calls() -> None:
-    peers: set[str] = set()
-
     @plugin(name="echo")
     async def peer(call: Call) -> None: ...
 
-    async with serving(peer) as server:
-        inner = server._server
-        assert inner is not None
-        async with hosting(f"127.0.0.1:{server.port}") as host:
-            await asyncio.gather(*(asked(host, Call(key=str(n), event=HOT)) for n in range(20)))
-            peers = await _peers(server.port)
+    async with serving(peer) as server, hosting(f"127.0.0.1:{server.port}") as host:
+        await asyncio.gather(*(asked(host, Call(key=str(n), event=HOT)) for n in range(20)))
+        peers = _peers(server.port)
     assert len(peers) == 1
 
 
-async def _peers(port: int) -> set[str]:
+def _peers(port: int) -> set[str]:
     """Connections to a port of this machine, from /proc."""
     wanted = f"{port:04X}"
     found = set()

@@ -52,7 +52,7 @@ async def test_a_call_is_answered_with_progress_and_then_the_result() -> None:
     assert call.properties == {"urgency": 2}
     assert call.event.labels == {"instance": "n-1"}
     assert call.seconds_left is not None
-    assert 0 < call.seconds_left <= 20
+    assert 0 < call.seconds_left < 21, "gRPC rounds it up"
 
 
 @in_a_loop

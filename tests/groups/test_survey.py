@@ -12,6 +12,7 @@ from spotward.groups.survey import surveys
 from spotward.model.action import FindInstance, ObserveGroup
 from spotward.model.decision import NOTHING, Decision
 from spotward.model.event import Event, InstanceFound, InstanceLaunched, InterruptionNoticed
+from spotward.model.incident import Cause, Incident, Signal
 from spotward.model.world import World
 from tests.engine.made import NOON, REGION, WEB, a_group, an_instance
 
@@ -52,6 +53,16 @@ def test_of_a_stranger_something_is_said_where_a_notice_made_us_look_and_nothing
     notice = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
     (verdict,) = survey(world.after(notice), found).verdicts
     assert (verdict.subject, verdict.text) == ("i-1", words)
+
+
+def test_of_a_node_in_no_group_it_is_said_that_it_is_not_replaced_and_looked_after_all_the_same() -> None:
+    found = replace(FOUND, instance=an_instance("i-1", group=None))
+    signal = Signal(cause=Cause.INTERRUPTION, id="interruption", time=NOON, deadline=NOON + 120)
+    incident = Incident(key="k", instance_id="i-1", region=REGION, born=NOON, signals=(signal,), node="n-1")
+    notice = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadline=NOON + 120)
+    world = World().after(notice).with_undertaking(incident)
+    (verdict,) = surveys(GroupsPolicy())(world, found).verdicts
+    assert verdict.text == "is in no Auto Scaling group: it is not replaced; its node n-1 is looked after"
 
 
 @pytest.mark.parametrize(

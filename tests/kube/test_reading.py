@@ -56,6 +56,27 @@ def test_a_node() -> None:
     assert (read.instance_id, read.az, read.ready) == ("i-1", "us-east-1a", True)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "instance"),
+    [
+        ({"annotations": {"csi.volume.kubernetes.io/nodeid": '{"ebs.csi.aws.com":"i-0123456789abcdef0"}'}}, "it"),
+        ({"labels": {"alpha.eksctl.io/instance-id": "i-0123456789abcdef0"}}, "it"),
+        ({"name": "i-0123456789abcdef0.eu-west-1.compute.internal"}, "it"),
+        ({"name": "i-0123456789abcdef0"}, "it"),
+        ({"name": "ip-10-0-0-1.eu-west-1.compute.internal"}, None),
+        ({"name": "i-0123456789abcdef0-not"}, None),
+        ({"annotations": {"csi.volume.kubernetes.io/nodeid": "no JSON"}}, None),
+        ({"annotations": {"csi.volume.kubernetes.io/nodeid": '["a list"]'}}, None),
+        ({"annotations": {"csi.volume.kubernetes.io/nodeid": '{"ebs.csi.aws.com": 7}'}}, None),
+    ],
+)
+def test_a_node_without_a_provider_id_is_known_by_what_else_names_its_instance(
+    metadata: dict[str, Any], instance: str | None
+) -> None:
+    read = reading.node({"metadata": {"name": "n-1", "uid": "u-1", **metadata}})
+    assert read.instance_id == ("i-0123456789abcdef0" if instance else None)
+
+
 def test_a_pod() -> None:
     said = {
         "metadata": {

@@ -118,6 +118,7 @@ def _policy(config: Config, given: Given) -> NodesPolicy:
     return replace(
         wanted,
         awaited=True,
+        own_node=given.node,
         surge=False,  # its journal goes with its machine, and nobody would put back what it lent
         own_pod=wanted.own_pod or given.pod,
         own_namespace=wanted.own_namespace or given.namespace,

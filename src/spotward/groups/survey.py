@@ -84,7 +84,7 @@ def _after_finding(world: World, event: InstanceFound, policy: GroupsPolicy) -> 
     if instance is None:
         return _said(world, event.instance_id, "EC2 does not know it (any more): nothing to do")
     if instance.group is None:
-        return _said(world, instance.id, "is in no Auto Scaling group: nothing to do")
+        return _said(world, instance.id, f"is in no Auto Scaling group: {_rest(world, instance.id)}")
     subject = f"{event.region}/{instance.group}"
     known = world.groups.get(subject)
     if known is not None and not in_scope(known, policy):
@@ -124,7 +124,14 @@ def _look(subject: GroupId, reason: str) -> Decision:
 
 
 def _none_of_ours(world: World, instance_id: str, subject: GroupId) -> Decision:
-    return _said(world, instance_id, f"its group {subject} is not opted in: nothing to do")
+    return _said(world, instance_id, f"its group {subject} is not opted in: {_rest(world, instance_id)}")
+
+
+def _rest(world: World, instance_id: str) -> str:
+    """What is done all the same about an instance that is replaced by nobody here."""
+    incident = world.incidents.get(instance_id)
+    node = incident.node if incident is not None else ""
+    return f"it is not replaced; its node {node} is looked after" if node else "nothing to do"
 
 
 def _said(world: World, instance_id: str, text: str) -> Decision:

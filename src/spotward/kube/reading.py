@@ -7,6 +7,8 @@ aside and not mistaken for something else.
 A field that is absent has the API's own default, not ours: those defaults are named where they matter.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,6 +33,16 @@ from spotward.model.errors import PayloadError
 ANNOTATION_PREFIXES = ("spotward.io/", "karpenter.sh/", "cluster-autoscaler.kubernetes.io/")
 """Annotations that say who may do what to a node or a pod. The rest (whole manifests) would fill memory."""
 
+DRIVERS_ANNOTATION = "csi.volume.kubernetes.io/nodeid"
+"""A JSON object: driver → what it calls the node. The driver of EBS volumes calls it by its instance."""
+
+EBS_DRIVER = "ebs.csi.aws.com"
+EKSCTL_LABEL = "alpha.eksctl.io/instance-id"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}(?![^.])")
+"""An instance id, alone or as the first part of a host name (`i-0123456789abcdef0.eu-west-1.compute.internal`)."""
+
 Json = Mapping[str, Any]
 T = TypeVar("T")
 Reader = Callable[[Json], T]
@@ -51,7 +63,7 @@ def node(said: Json) -> Node:
     return Node(
         name=name_of(said),
         uid=uid_of(said),
-        provider_id=spec.get("providerID") or "",
+        provider_id=spec.get("providerID") or provider_id_told(with_meta),
         unschedulable=bool(spec.get("unschedulable")),
         taints=tuple(taint(item) for item in spec.get("taints") or ()),
         labels=dict(with_meta.get("labels") or {}),
@@ -64,6 +76,20 @@ def node(said: Json) -> Node:
         deletion_time=time_of(with_meta.get("deletionTimestamp")),
         version=version_of(said),
     )
+
+
+def provider_id_told(with_meta: Json) -> str:
+    """Of a node without a provider id, as where no cloud controller runs: as its driver of EBS volumes, its maker
+    (eksctl) or its own name tells the instance; empty if none does.
+    """
+    labels, notes = part(with_meta, "labels"), part(with_meta, "annotations")
+    try:
+        drivers = json.loads(notes.get(DRIVERS_ANNOTATION) or "{}")
+    except ValueError:
+        drivers = {}
+    told = (part({"drivers": drivers}, "drivers").get(EBS_DRIVER), labels.get(EKSCTL_LABEL), with_meta.get("name"))
+    found = next((match[0] for word in told if isinstance(word, str) and (match := INSTANCE.match(word))), None)
+    return f"aws:///{labels.get(ZONE_LABEL, '')}/{found}" if found is not None else ""
 
 
 def pod(said: Json) -> Pod:

@@ -84,7 +84,8 @@ def _in_cluster(world: World, event: Event) -> Iterable[str]:
         case NodesSeen(whole=True) | BudgetsSeen(whole=True) | AttachmentsSeen(whole=True):
             return world.incidents.by_instance.keys()
         case NodesSeen():
-            mine = (world.incidents.instance_of.get(name) for name in event.gone)
+            named = (*event.gone, *(node.name for node in event.nodes if node.instance_id is None))
+            mine = (world.incidents.instance_of.get(name) for name in named)
             here = [node.instance_id for node in event.nodes if node.instance_id is not None]
             with_them = (other for each in here for other in _with_it(world, each))
             return (*(each for each in mine if each is not None), *here, *with_them)

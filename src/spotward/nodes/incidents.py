@@ -1,9 +1,12 @@
 """The decider of this room: news open incidents, events teach them, and then each goes on, the most urgent first."""
 
+from collections.abc import Iterable
+
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
 from spotward.model.event import Event
 from spotward.model.incident import Incident
 from spotward.model.node_action import UnwatchPods
+from spotward.model.node_event import NodesSeen
 from spotward.model.page import Note
 from spotward.model.world import World
 from spotward.nodes.focus import concerned, focus
@@ -14,6 +17,14 @@ from spotward.nodes.policy import NodesPolicy
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.steps import advance
 from spotward.nodes.successor import swap_of
+
+NAMED_WITHIN_SECONDS = 120.0
+"""The cloud's controller writes a new node's provider id within a few seconds."""
+
+NAMELESS = (
+    "it names no EC2 instance, so nothing that EC2 says can be about it; run the cloud controller manager, which sets "
+    "spec.providerID, or `spotward agent` on it"
+)
 
 
 def incidents(policy: NodesPolicy) -> Decider:
@@ -36,6 +47,8 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
         heard[incident.instance_id] = incident
         world = world.with_undertaking(incident)
     decisions = []
+    if isinstance(event, NodesSeen):
+        decisions.append(Decision(verdicts=tuple(_nameless(world, event, policy))))
     for instance_id in dict.fromkeys([*focus(world, event), *heard]):
         known = world.incidents.get(instance_id)
         if known is None:
@@ -44,6 +57,16 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
         world = world.with_undertaking(steps.incident)
         decisions.append(_decision(before, steps))
     return Decision.joined(decisions) if decisions else NOTHING
+
+
+def _nameless(world: World, event: NodesSeen, policy: NodesPolicy) -> Iterable[Verdict]:
+    """Say of a node that names no machine that nothing can be heard of it; and take that back once it does."""
+    for node in event.nodes:
+        grown_up = world.time - node.creation_time > NAMED_WITHIN_SECONDS
+        if not node.provider_id and grown_up and node.name != policy.own_node:
+            yield Verdict(subject=node.name, text=NAMELESS)
+        elif node.name in world.verdicts:
+            yield Verdict(subject=node.name, text=None)
 
 
 def _replaced(world: World, event: Event) -> tuple[Incident, ...]:

@@ -33,6 +33,10 @@ LEAVING_TARGETS = ("Terminated", "Detached", "Warmed:Stopped", "Warmed:Hibernate
 but it goes on; it is left out of what is acted on.)"""
 
 
+NOTICE_SECONDS_MAX = 120.0
+"""EC2 gives no more notice than this. A notice that names a later moment was heard by a clock that is behind, and the
+machine goes when its two minutes are over, whatever that clock shows."""
+
 ADOPTED_LATE_SECONDS = 60.0
 """A notice whose time passed longer ago than this says nothing of a node that is there all the same: its machine was
 started again, or was never taken."""
@@ -96,8 +100,9 @@ def voluntary(world: World, swap: Swap) -> tuple[Incident, ...]:
 def _signal(event: Event, policy: NodesPolicy) -> Signal | None:
     match event:
         case InterruptionNoticed():
+            deadline = min(event.deadline, event.time + NOTICE_SECONDS_MAX)
             return Signal(
-                cause=Cause.INTERRUPTION, id="interruption", time=event.time, deadline=event.deadline, text=event.action
+                cause=Cause.INTERRUPTION, id="interruption", time=event.time, deadline=deadline, text=event.action
             )
         case RebalanceAdvised():
             return Signal(cause=Cause.REBALANCE, id="rebalance", time=event.time)
@@ -174,13 +179,20 @@ def _concerns_us(
     """Is it, or may it be, a node of ours about which something is to be done?"""
     if policy.response(signal.cause) is Response.OFF:
         return False
-    if event.instance_id in world.cluster.node_of:
+    if node_of(world, event.instance_id, policy) is not None:
         return True
     if is_foreign(world, event.instance_id, policy):
         return False
     if not world.cluster.seen:
         return policy.expects_a_cluster
     return isinstance(event, LifecycleHooked) and bool(policy.cluster)
+
+
+def node_of(world: World, instance_id: str, policy: NodesPolicy) -> Node | None:
+    """Which node is it? An agent hears of its own machine alone, so a node of its own that names none is the one."""
+    known = world.cluster.node_for(instance_id)
+    own = world.cluster.nodes.get(policy.own_node) if known is None and policy.own_node else None
+    return own if own is not None and own.instance_id is None else known
 
 
 def is_foreign(world: World, instance_id: str, policy: NodesPolicy) -> bool:
@@ -205,7 +217,8 @@ def _adopted(world: World, node: Node, policy: NodesPolicy) -> Incident | None:
 def _of_doom(doom: Doom) -> Signal:
     if doom.deadline is None:
         return Signal(cause=Cause.REBALANCE, id="rebalance", time=doom.time)
-    return Signal(cause=Cause.INTERRUPTION, id="interruption", time=doom.time, deadline=doom.deadline, text=doom.action)
+    deadline = min(doom.deadline, doom.time + NOTICE_SECONDS_MAX)
+    return Signal(cause=Cause.INTERRUPTION, id="interruption", time=doom.time, deadline=deadline, text=doom.action)
 
 
 def _is_long_past(signal: Signal, world: World, policy: NodesPolicy) -> bool:

@@ -205,6 +205,10 @@ class NodesPolicy:
     own_pod: str = ""
     """Its name. On a node that is emptied it goes last."""
 
+    own_node: str = ""
+    """Name of the node that an agent runs on: whatever it hears is of that node's machine, also where the node does not
+    name its instance. Set by the edge, and needed by nobody else."""
+
     blocked_retry_seconds: float = 15.0
     """A pod that is refused although no budget that we know of is in the way is asked again after so long."""
 

@@ -14,6 +14,7 @@ from spotward.nodes.aftermath import clear_up, confirm_off, expire, take_back
 from spotward.nodes.drain import empty_pods, held_up, watch
 from spotward.nodes.endings import ended, told
 from spotward.nodes.hooks import hooks, open_duties
+from spotward.nodes.intake import node_of
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.marking import marking
 from spotward.nodes.policy import Response
@@ -49,7 +50,7 @@ def _placed(steps: Steps, scene: Scene) -> Steps:
     incident = steps.incident
     if incident.node:
         return steps
-    node = scene.world.cluster.node_for(incident.instance_id)
+    node = node_of(scene.world, incident.instance_id, scene.policy)
     if node is not None:
         return steps.at(replace(incident, node=node.name, node_uid=node.uid, boot_id=node.boot_id))
     unknown = scene.world.cluster.seen and incident.instance_id not in scene.world.instances

@@ -15,6 +15,6 @@ pods on n-1: batch-1 grace 300 slow
 02:40  delete default/batch-1 (in 1 s) from n-1
 02:41  complete the hook drain of web for i-1
 04:00  delete the node n-1
-           is in no Auto Scaling group: nothing to do
+           is in no Auto Scaling group: it is not replaced; its node n-1 is looked after
            n-1 is empty: 1 pod: 1 with less time than they have; done 19 s before the deadline
            n-1 (EC2 takes the Spot instance): 1 pod: 1 with less time than they have; done 19 s before the deadline

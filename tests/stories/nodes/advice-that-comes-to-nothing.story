@@ -5,7 +5,7 @@ pods on n-1: web-1
 00:10 advice i-1
 ----
 00:10  cordon n-1, with taint spotward.io/leaving
-           is in no Auto Scaling group: nothing to do
+           is in no Auto Scaling group: it is not replaced; its node n-1 is looked after
            no successor of n-1 was ready within 20 min
 
 30:00 interruption i-1

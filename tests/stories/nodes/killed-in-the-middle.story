@@ -6,7 +6,7 @@ pods on n-1: web-1, dns-1 priority 2000000000
 ----
 00:10  cordon n-1, with taint spotward.io/leaving and label node.kubernetes.io/exclude-from-external-load-balancers
 00:10  evict default/web-1 from n-1
-           is in no Auto Scaling group: nothing to do
+           is in no Auto Scaling group: it is not replaced; its node n-1 is looked after
 
 00:11 killed now
 ----

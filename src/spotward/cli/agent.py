@@ -5,18 +5,21 @@ asked: no credentials, no library. Whatever both of them hear and do, the node's
 second to come finds it done.
 """
 
-import asyncio
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from spotward.cli.agent_settings import AgentSettings, begin_to_read
 from spotward.cli.exits import Exit
 from spotward.cli.export import address, level
 from spotward.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spotward.cli.agent_wire import Given
 
 WORDS = "Hear of this node's interruption, advice and maintenance from the machine itself, and empty the node in time."
 
@@ -35,12 +38,29 @@ def run(words: Sequence[str]) -> int:
         raise ConfigError(
             f"which node is this? give --node-name, or fill {NODE_VARIABLE} from the pod's field spec.nodeName"
         )
+    settings = begin_to_read(told.config, state=told.state)
     # The log's library would load this one, and eight megabytes with it, only to paint on terminals.
     sys.modules.setdefault("rich", cast("ModuleType", None))
+    import asyncio
+
+    from spotward.cli.agent_wire import Given  # what follows is loaded while the settings are being read
     from spotward.engine.log import set_up
 
     set_up(level=level(told.log_level))
-    asyncio.run(_serve(told))
+    host, port = address(told.bind_addr)
+    given = Given(
+        node=told.node_name,
+        pod=os.environ.get(POD_VARIABLE, ""),
+        namespace=os.environ.get(NAMESPACE_VARIABLE, ""),
+        kubeconfig=told.kubeconfig,
+        metadata=told.metadata_endpoint,
+        poll_seconds=told.poll_seconds,
+        v1=told.v1,
+        host=host,
+        port=port,
+        dry=told.dry_run,
+    )
+    asyncio.run(_serve(settings.value(), given))
     return Exit.DONE
 
 
@@ -77,23 +97,8 @@ def parser() -> ArgumentParser:
     return whole
 
 
-async def _serve(told: Namespace) -> None:
-    from spotward.cli.agent_wire import Given, agent
-    from spotward.config import changed, load
+async def _serve(settings: AgentSettings, given: "Given") -> None:
+    from spotward.cli.agent_wire import agent
 
-    config = changed(load(told.config), state=told.state)
-    host, port = address(told.bind_addr)
-    given = Given(
-        node=told.node_name,
-        pod=os.environ.get(POD_VARIABLE, ""),
-        namespace=os.environ.get(NAMESPACE_VARIABLE, ""),
-        kubeconfig=told.kubeconfig,
-        metadata=told.metadata_endpoint,
-        poll_seconds=told.poll_seconds,
-        v1=told.v1,
-        host=host,
-        port=port,
-        dry=told.dry_run,
-    )
-    async with agent(config, given, state=config.state.expanduser() / STATE) as live:
+    async with agent(settings, given, state=settings.state / STATE) as live:
         await live.run(signals=True)

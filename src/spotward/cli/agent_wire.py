@@ -11,23 +11,24 @@ import structlog
 from spotward.aws.imds import Imds, ImdsPolicy
 from spotward.aws.imds_facts import MachineFacts
 from spotward.aws.imds_watch import ImdsSource, Watch, WatchPolicy
+from spotward.cli.agent_settings import AgentSettings
 from spotward.cli.handing import AllHands, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
-from spotward.config import Config
 from spotward.engine.clock import SystemClock
 from spotward.engine.core import Core
-from spotward.engine.deciders import node_deciders, node_guards
 from spotward.engine.live import Live
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.log import log_step
+from spotward.engine.node_deciders import node_deciders, node_guards
 from spotward.engine.ports import Clock
 from spotward.engine.store import SqliteStore, this_process
+from spotward.kube.configuration import find_cluster
 from spotward.model.action import Action
 from spotward.model.errors import Permanent
 from spotward.model.event import Event
 from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.on_notice import NoticeCommands
-from spotward.plugins.webhook import WebhookHands
+from spotward.plugins.webhook import Webhook, WebhookHands
 from spotward.web.exporter import exporting
 
 REQUESTS_AT_ONCE_MAX = 8
@@ -68,31 +69,32 @@ class Given:
 
 
 @asynccontextmanager
-async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[Live]:
+async def agent(settings: AgentSettings, given: Given, *, state: Path) -> AsyncIterator[Live]:
     """The engine of one node, ready to run, and its pages as long as the context is open.
 
     state: the directory of its journal; in a dry run it is left alone. Raises ConfigError with what to change.
     """
     clock = SystemClock()
-    policy = _policy(config, given)
+    policy = _policy(settings.nodes, given)
     async with AsyncExitStack() as after:
         imds = Imds(ImdsPolicy(url=given.metadata, v1=given.v1))
         after.push_async_callback(imds.close)
         watch = Watch(imds, clock, WatchPolicy(poll_seconds=given.poll_seconds))
         cluster = cluster_parts(
-            config,
+            find_cluster(given.kubeconfig or settings.kubeconfig, settings.context),
             clock,
+            name=settings.nodes.cluster,
             instance=given.pod or given.node,
-            kubeconfig=given.kubeconfig,
             only_node=given.node,
             requests_at_once_max=REQUESTS_AT_ONCE_MAX,
             facts=MachineFacts(watch),
+            annotations=settings.event_annotations,
         )
         after.callback(cluster.kube.close)
         place = Path(after.enter_context(TemporaryDirectory(prefix="spotward-dry-run-"))) if given.dry else state
         store = SqliteStore.to_write(place, clock=clock)
         after.push_async_callback(store.close)
-        commands = NoticeCommands(() if given.dry else config.on_notice)
+        commands = NoticeCommands(() if given.dry else settings.on_notice)
         after.push_async_callback(commands.close)
         exporter = exporting(watch, clock, host=given.host, port=given.port, looks=False)
         number = await after.enter_async_context(exporter)
@@ -100,7 +102,7 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
         yield Live(
             core=Core(node_deciders(policy), (*([dry_run_guard] if given.dry else []), *node_guards(policy))),
             store=store,
-            hands=AllHands(NoAws(), cluster=cluster.hands, webhook=_webhook_hands(config, clock)),
+            hands=AllHands(NoAws(), cluster=cluster.hands, webhook=_webhook_hands(settings.webhook, clock)),
             clock=clock,
             owner=this_process(),
             sources=(cluster.surroundings, ImdsSource(watch)),
@@ -109,12 +111,11 @@ async def agent(config: Config, given: Given, *, state: Path) -> AsyncIterator[L
         )
 
 
-def _webhook_hands(config: Config, clock: Clock) -> WebhookHands | None:
-    return WebhookHands(config.webhook, clock) if config.webhook.configured else None
+def _webhook_hands(webhook: Webhook, clock: Clock) -> WebhookHands | None:
+    return WebhookHands(webhook, clock) if webhook.configured else None
 
 
-def _policy(config: Config, given: Given) -> NodesPolicy:
-    wanted = config.nodes_policy
+def _policy(wanted: NodesPolicy, given: Given) -> NodesPolicy:
     return replace(
         wanted,
         awaited=True,

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotward.config import Config
 from spotward.engine.ports import Clock, Hands
 from spotward.kube.client import Kube
-from spotward.kube.configuration import find_cluster
+from spotward.kube.configuration import Cluster
 from spotward.kube.hands import ClusterHands, Facts, nothing_more
 from spotward.kube.nodes import NodeHands
 from spotward.kube.surroundings import Surroundings
@@ -33,32 +31,31 @@ class ClusterParts:
 
 
 def cluster_parts(
-    config: Config,
+    cluster: Cluster,
     clock: Clock,
     *,
+    name: str,
     instance: str,
-    kubeconfig: Path | None = None,
     only_node: str | None = None,
     requests_at_once_max: int = REQUESTS_AT_ONCE_MAX,
     listener: Callable[[str], None] | None = None,
     facts: Facts = nothing_more,
+    annotations: Mapping[str, str],
 ) -> ClusterParts:
-    """Connect to the cluster that the configuration names. Raises ConfigError with what to change.
+    """Connect to a cluster.
 
-    instance: who of us speaks in the cluster's Events. kubeconfig: wins over the configured one. only_node: for an
-    agent, the node that it is on. listener: hears of each call, and may forbid it by raising. facts: what stands on the
-    cluster's Events beside what is decided; what the configuration adds to them wins.
+    name: as the operator calls it; empty where he does not. instance: who of us speaks in the cluster's Events.
+    only_node: for an agent, the node that it is on. listener: hears of each call, and may forbid it by raising. facts:
+    what stands on the cluster's Events beside what is decided; `annotations`, the operator's own, win.
     """
-    cluster = find_cluster(kubeconfig or config.kubernetes.kubeconfig, config.kubernetes.context)
     kube = Kube(cluster, clock=clock, listener=listener, requests_at_once_max=requests_at_once_max)
-    name = config.nodes.cluster or cluster.server
-    surroundings = Surroundings(kube, cluster=name, clock=clock, only_node=only_node)
+    surroundings = Surroundings(kube, cluster=name or cluster.server, clock=clock, only_node=only_node)
     nodes = NodeHands(kube, seen=surroundings.node)
 
-    async def annotations() -> Mapping[str, str]:
-        return {**await facts(), **config.kubernetes.event_annotations}
+    async def on_events() -> Mapping[str, str]:
+        return {**await facts(), **annotations}
 
-    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance, facts=annotations)
+    hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance, facts=on_events)
     return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)
 
 

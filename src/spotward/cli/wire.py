@@ -25,6 +25,7 @@ from spotward.engine.ports import Clock, Hands, Owner, Source, Store
 from spotward.engine.store import this_process
 from spotward.engine.turns import Listener
 from spotward.groups.scope import in_scope
+from spotward.kube.configuration import find_cluster
 from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
@@ -174,11 +175,7 @@ async def parts(config: Config) -> Parts:
     own_prices = load_price_list(config.on_demand_prices) if config.on_demand_prices is not None else None
     market = LiveMarket(aws, clock, price_list=own_prices)
     owner = this_process()
-    cluster = (
-        cluster_parts(config, clock, instance=owner.host, listener=mirror.check_cluster_call)
-        if config.kubernetes.enabled
-        else None
-    )
+    cluster = _cluster(config, clock, owner, mirror) if config.kubernetes.enabled else None
     hands = AwsHands(aws, clock, observer=observer, recommender=market)
     in_cluster = cluster.hands if cluster is not None else None
     webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
@@ -193,4 +190,15 @@ async def parts(config: Config) -> Parts:
         regions=await aws.regions(config.regions),
         world=mirror,
         owner=owner,
+    )
+
+
+def _cluster(config: Config, clock: Clock, owner: Owner, mirror: Mirror) -> ClusterParts:
+    return cluster_parts(
+        find_cluster(config.kubernetes.kubeconfig, config.kubernetes.context),
+        clock,
+        name=config.nodes.cluster,
+        instance=owner.host,
+        listener=mirror.check_cluster_call,
+        annotations=config.kubernetes.event_annotations,
     )

@@ -9,6 +9,7 @@ borrowed of a group is given back last, when it is certain that no swap needs it
 
 from collections.abc import Sequence
 
+from spotward.engine.node_deciders import NO_CLUSTER, node_guards
 from spotward.groups.guard import capacity_guard, member_guard, note_guard, room_guard, scope_guard
 from spotward.groups.loan import returns
 from spotward.groups.owners_wish import restores
@@ -18,21 +19,8 @@ from spotward.groups.rescue import rescues
 from spotward.groups.survey import surveys
 from spotward.groups.swap import swaps
 from spotward.model.decision import Decider, Guard
-from spotward.nodes.guard import (
-    budget_guard,
-    crowd_guard,
-    grace_guard,
-    hook_guard,
-    node_guard,
-    off_guard,
-    ownership_guard,
-)
 from spotward.nodes.incidents import incidents
 from spotward.nodes.policy import NodesPolicy
-from spotward.nodes.surge import surge_guard
-
-NO_CLUSTER = NodesPolicy()
-"""What holds for nodes unless something else is said; it acts only once a cluster is heard of."""
 
 
 def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[Decider]:
@@ -51,22 +39,3 @@ def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[
 def guards(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[Guard]:
     """Every guard; a wish must pass all of them."""
     return (scope_guard(policy), note_guard, room_guard, capacity_guard, member_guard, *node_guards(nodes))
-
-
-def node_deciders(nodes: NodesPolicy) -> Sequence[Decider]:
-    """Those who decide about nodes alone: for who runs on one of them, and looks after no group."""
-    return (incidents(nodes),)
-
-
-def node_guards(nodes: NodesPolicy) -> Sequence[Guard]:
-    """Those who guard what is done to nodes."""
-    return (
-        node_guard,
-        ownership_guard,
-        grace_guard,
-        budget_guard(nodes),
-        crowd_guard(nodes),
-        off_guard,
-        hook_guard(nodes),
-        surge_guard(nodes),
-    )

@@ -22,6 +22,8 @@ from spotward.model.cluster import Budget, Node, VolumeAttachment
 from spotward.model.cluster_view import ClusterView, NodePods
 from spotward.model.effect import Moves
 from spotward.model.event import Event, InterruptionNoticed, PoolsRecommended, Tick
+from spotward.model.flow import Flow, Turn
+from spotward.model.flows import Flows
 from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
 from spotward.model.page import Page
@@ -86,6 +88,8 @@ WORLDS = st.builds(
     swaps=st.builds(Swaps, by_key=maps(str, Swap), keys_of=maps(str, tuple[str, ...]), key_of=maps(str, str)),
     pauses=maps(str, Pause),
     verdicts=maps(str, str),
+    turns=maps(str, Turn),
+    flows=st.builds(Flows, by_key=maps(str, Flow), running=maps(str, int), queues=maps(str, tuple[str, ...])),
     observed=maps(str, float),
     sights=st.builds(Sights, seen=maps(str, float), touched=maps(str, float), moves=maps(str, Moves)),
     incidents=st.builds(

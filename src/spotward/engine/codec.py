@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from spotward.engine.shape import plain, reader
 from spotward.model.cloud import Pool
 from spotward.model.event import Event
+from spotward.model.flow import Flow, Turn
 from spotward.model.incident import Incident
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
@@ -48,11 +49,16 @@ WISHES: Codec[WishState] = Codec(WishState)
 POOLS: Codec[PoolMemory] = Codec(PoolMemory)
 DOOMS: Codec[Doom] = Codec(Doom)
 PAUSES: Codec[Pause] = Codec(Pause)
+TURNS: Codec[Turn] = Codec(Turn)
 VERDICTS: Codec[str] = Codec(str)
 POOL_KEYS: Codec[tuple[str, Pool]] = Codec(tuple[str, Pool])
 NAMES: Codec[str] = VERDICTS
 
-UNDERTAKINGS: dict[str, Codec[Undertaking]] = {Swap.kind: Codec(Swap), Incident.kind: Codec(Incident)}
+UNDERTAKINGS: dict[str, Codec[Undertaking]] = {
+    Swap.kind: Codec(Swap),
+    Incident.kind: Codec(Incident),
+    Flow.kind: Codec(Flow),
+}
 """Kind → how undertakings of that kind are written."""
 
 _WORLDS: Codec[World] = Codec(World)

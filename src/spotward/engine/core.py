@@ -104,6 +104,9 @@ class _Draft:
             self._judge(verdict)
         for refusal in decision.refusals:
             self._refuse(refusal)
+        for turn_key, turn in decision.turns:
+            self.touched.turns.add(turn_key)
+            self.world = self.world.with_turn(turn_key, turn)
         for key in decision.withdrawn:
             self._withdraw(key)
         for wish in decision.wishes:
@@ -222,5 +225,7 @@ class _Draft:
 
 
 def _was_open(world: World, undertaking: Undertaking) -> bool:
+    if undertaking.key in world.flows.by_key:
+        return True
     incident = world.incidents.get(undertaking.subject)
     return undertaking.key in world.swaps.by_key or (incident is not None and incident.key == undertaking.key)

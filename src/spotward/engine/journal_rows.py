@@ -14,6 +14,7 @@ from spotward.engine.codec import (
     PAUSES,
     POOL_KEYS,
     POOLS,
+    TURNS,
     UNDERTAKINGS,
     VERDICTS,
     WISHES,
@@ -70,6 +71,7 @@ FAMILIES = (
     Family("pools", POOL_KEYS, POOLS),
     Family("dooms", NAMES, DOOMS),
     Family("pauses", NAMES, PAUSES),
+    Family("turns", NAMES, TURNS),
     Family("verdicts", NAMES, VERDICTS),
 )
 

@@ -1,7 +1,7 @@
 """What must be remembered when the process ends, what of it one step changed, and what may be forgotten.
 
-Memory is the part of the World that no observation gives back: wishes, what pools did to us, dooms, pauses, verdicts
-(and the undertakings, which the step lists by themselves). Its maps are compared before and after a step. Most
+Memory is the part of the World that no observation gives back: wishes, what pools did to us, dooms, pauses, turns,
+verdicts (and the undertakings, which the step lists by themselves). Its maps are compared before and after a step. Most
 events can only have touched a few keys, and these alone are compared, so that a storm of ten thousand notices costs
 ten thousand comparisons and not a hundred million; the few events that may touch anything compare whatever map is not
 the very same object.
@@ -27,6 +27,7 @@ from spotward.model.event import (
     Restarted,
     Tick,
 )
+from spotward.model.flow import Turn
 from spotward.model.pool_memory import POOL_FORGET_SECONDS, PoolMemory
 from spotward.model.undertaking import Undertaking
 from spotward.model.wish import WishState
@@ -62,6 +63,7 @@ class Change:
     pools: Mapping[tuple[str, Pool], PoolMemory | None] = field(default_factory=dict)
     dooms: Mapping[str, Doom | None] = field(default_factory=dict)
     pauses: Mapping[GroupId, Pause | None] = field(default_factory=dict)
+    turns: Mapping[str, Turn | None] = field(default_factory=dict)
     verdicts: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -74,6 +76,7 @@ class Touched:
     pools: set[tuple[str, Pool]] = field(default_factory=set)
     dooms: set[str] = field(default_factory=set)
     pauses: set[GroupId] = field(default_factory=set)
+    turns: set[str] = field(default_factory=set)
     verdicts: set[str] = field(default_factory=set)
 
     def change(self, before: World, after: World) -> Change:
@@ -85,6 +88,7 @@ class Touched:
             pools=self._different(before.pools, after.pools, self.pools),
             dooms=self._different(before.dooms, after.dooms, self.dooms),
             pauses=self._different(before.pauses, after.pauses, self.pauses),
+            turns=self._different(before.turns, after.turns, self.turns),
             verdicts=self._different(before.verdicts, after.verdicts, self.verdicts),
         )
 
@@ -144,6 +148,7 @@ def remembered(
     pauses: Mapping[GroupId, Pause],
     verdicts: Mapping[str, str],
     undertakings: Iterable[Undertaking],
+    turns: Mapping[str, Turn] | None = None,
 ) -> World:
     """The World that a process starts from: memory, and no observation."""
     world = World(
@@ -152,6 +157,7 @@ def remembered(
         dooms=HashTrieMap(dooms),
         pauses=HashTrieMap(pauses),
         verdicts=HashTrieMap(verdicts),
+        turns=HashTrieMap(turns or {}),
     )
     for key, wish in wishes.items():
         world = world.with_wish(key, wish)

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from spotward.engine.flow_words import action_words as flow_action_words
+from spotward.engine.flow_words import event_words as flow_event_words
+from spotward.engine.flow_words import subjects_of_event as subjects_of_flow_event
 from spotward.engine.node_words import (
     node_action_words,
     node_event_words,
@@ -53,6 +56,8 @@ from spotward.model.event import (
     Tick,
     Woken,
 )
+from spotward.model.flow_action import CallPlugin
+from spotward.model.flow_event import FlowCancelled, FlowRetried, Occurred, PluginAnswered, PluginProgressed
 from spotward.model.node_action import NodeAction
 from spotward.model.units import clock, counted, listed, moment
 
@@ -81,6 +86,8 @@ def event_words(event: Event, answered: Action | None = None) -> str:
             return _observation_words(event)
         case FleetAnswered() | Done() | Failed():
             return _outcome_words(event, event.key if answered is None else action_words(answered))
+        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried():
+            return flow_event_words(event)
         case _:
             return node_event_words(event)
 
@@ -181,7 +188,7 @@ def action_words(action: Action) -> str:
             tags = "tag" if len(action.names) == 1 else "tags"
             return f"remove the {tags} {listed(action.names)} from {action.subject}"
         case _:
-            return node_action_words(action)
+            return flow_action_words(action) if isinstance(action, CallPlugin) else node_action_words(action)
 
 
 def _question_words(question: Question) -> str:
@@ -223,6 +230,8 @@ def subjects_of_event(event: Event) -> Iterable[str]:
             yield from (instance.id for instance in event.instances)
         case RegionObserved() | GroupObserved() | InstancesObserved() | InstanceFound() | PoolsRecommended():
             yield from _subjects_of_observation(event)
+        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried():
+            yield from subjects_of_flow_event(event)
         case _:
             yield from subjects_of_node_event(event)
 
@@ -254,6 +263,8 @@ def subjects_of_action(action: Action) -> Iterable[str]:
             yield from action.instance_ids
         case RetireMember():
             yield action.instance_id
+        case CallPlugin():
+            yield action.rule
         case _ if isinstance(action, NodeAction):
             yield from subjects_of_node_action(action)
         case _:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from spotward.model.cloud import LaunchSource, Lifecycle, Pool, group_id
+from spotward.model.flow_action import CallPlugin
 from spotward.model.node_action import NodeAction
 
 
@@ -324,4 +325,4 @@ Deed = (
     | TagGroup
     | UntagGroup
 )
-Action = Question | Deed | NodeAction
+Action = Question | Deed | NodeAction | CallPlugin

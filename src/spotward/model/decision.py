@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from spotward.model.action import Action
 from spotward.model.cloud import GroupId
 from spotward.model.event import Event
+from spotward.model.flow import Turn
 from spotward.model.page import Note, Refusal
 from spotward.model.undertaking import Undertaking
 from spotward.model.world import Pause, World
@@ -70,6 +71,8 @@ class Decision:
     pauses: tuple[GroupPause, ...] = ()
     explained: tuple[GroupId, ...] = ()
     """Groups of which nobody need ask any more who set their desired capacity."""
+    turns: tuple[tuple[str, Turn | None], ...] = ()
+    """What is remembered of a group of a rule, or (None) no more."""
     withdrawn: tuple[str, ...] = ()
     """Keys of wishes that nobody will ask for any more: that they failed is forgotten."""
 
@@ -86,6 +89,7 @@ class Decision:
             notes=tuple(n for d in every for n in d.notes),
             pauses=tuple(p for d in every for p in d.pauses),
             explained=tuple(g for d in every for g in d.explained),
+            turns=tuple(t for d in every for t in d.turns),
             withdrawn=tuple(k for d in every for k in d.withdrawn),
         )
 

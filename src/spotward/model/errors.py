@@ -3,6 +3,7 @@
 ```
 SpotwardError
 ├── ConfigError      the user must change a file       (file, line, column)
+│   ├── ConfigErrors all that must be changed          (errors)
 │   └── LeaseHeld    another process has the journal
 ├── PayloadError     the sender sent something unreadable: set it aside, go on
 ├── StaleLease       another process took it from us: stop at once
@@ -13,6 +14,8 @@ SpotwardError
 
 A message is for a person and ends with the next step.
 """
+
+from collections.abc import Sequence
 
 
 class SpotwardError(Exception):
@@ -37,6 +40,16 @@ class ConfigError(SpotwardError):
         self.file, self.line, self.column, self.setting = file, line, column, setting
         place = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
+
+
+class ConfigErrors(ConfigError):  # noqa: N818 - several errors, each of which has the suffix
+    """Everything that is wrong with a file, told at once: the text has a line for each."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__("\n".join(str(each) for each in self.errors))
+        self.file, self.line, self.column, self.setting = first.file, first.line, first.column, first.setting
 
 
 class PayloadError(SpotwardError):

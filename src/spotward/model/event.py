@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spotward.model.cloud import CapacityHistory, Group, GroupDetails, Instance, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.flow_event import FlowEvent
 from spotward.model.node_event import ClusterObservation, ClusterOutcome, LifecycleHooked
 
 
@@ -327,4 +328,5 @@ Event = (
     | Outcome
     | ClusterObservation
     | ClusterOutcome
+    | FlowEvent
 )

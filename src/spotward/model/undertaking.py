@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from spotward.model.cloud import GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
+from spotward.model.flow import Flow
 from spotward.model.incident import Incident
 
 
@@ -173,6 +174,6 @@ class Swap:
         return self.cause in (SwapCause.INTERRUPTION, SwapCause.REBALANCE)
 
 
-Undertaking = Swap | Incident
+Undertaking = Swap | Incident | Flow
 """Each has a `key`, a `kind`, a `subject` (and others it is `about`), and knows when it was `born` and how it `ended`.
 """

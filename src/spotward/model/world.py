@@ -32,6 +32,9 @@ from spotward.model.event import (
     RebalanceAdvised,
     RegionObserved,
 )
+from spotward.model.flow import Flow, Turn
+from spotward.model.flow_event import PluginAnswered
+from spotward.model.flows import Flows
 from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
 from spotward.model.node_event import (
@@ -104,6 +107,10 @@ class World:
     """Undertakings of groups, open ones only."""
     incidents: Incidents = field(default_factory=Incidents)
     """Undertakings of nodes, open ones only. Apart from the others, because neither room looks through the other's."""
+    flows: Flows = field(default_factory=Flows)
+    """Undertakings of rules, open ones only."""
+    turns: HashTrieMap[str, Turn] = field(default_factory=HashTrieMap)
+    """A rule and a group → what is remembered of the flows that it had."""
     cluster: ClusterView = field(default_factory=ClusterView)
     pauses: HashTrieMap[GroupId, Pause] = field(default_factory=HashTrieMap)
     verdicts: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
@@ -124,7 +131,7 @@ class World:
     @property
     def open_undertakings(self) -> tuple[Undertaking, ...]:
         """All that was begun and must be finished."""
-        return (*self.swaps.by_key.values(), *self.incidents.by_instance.values())
+        return (*self.swaps.by_key.values(), *self.incidents.by_instance.values(), *self.flows.by_key.values())
 
     def undertakings_of(self, subject: GroupId) -> tuple[Swap, ...]:
         """The open undertakings of a group, ordered by key."""
@@ -144,6 +151,8 @@ class World:
         """An undertaking as it stands now; one that ended is kept by the store alone."""
         if isinstance(undertaking, Incident):
             return self._with_incident(undertaking)
+        if isinstance(undertaking, Flow):
+            return replace(self, flows=self.flows.with_flow(undertaking))
         return replace(self, swaps=self.swaps.with_swap(undertaking))
 
     def _with_incident(self, incident: Incident) -> World:
@@ -160,6 +169,11 @@ class World:
     def without_wish(self, key: str) -> World:
         """Without a wish that nobody has any more; how a launch was asked is kept, for its token may still be known."""
         return replace(self, wishes=self.wishes.without(key)) if key in self.wishes else self
+
+    def with_turn(self, key: str, turn: Turn | None) -> World:
+        """What is remembered of a group of a rule, or None."""
+        turns = self.turns.discard(key) if turn is None else self.turns.insert(key, turn)
+        return replace(self, turns=turns)
 
     def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""
@@ -222,7 +236,7 @@ class World:
                 return replace(self, cluster=self.cluster.after(event))
             case PodsSeen():
                 return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)
-            case NodeMarked() | PodsAnswered() | WorkloadSeen():
+            case NodeMarked() | PodsAnswered() | WorkloadSeen() | PluginAnswered():
                 return self.without_wish(event.key)
             case _:
                 return self

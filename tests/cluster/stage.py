@@ -140,11 +140,17 @@ class Stage:
         )
         return seen
 
-    async def until(self, look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    async def until(
+        self,
+        look: Callable[[], Awaitable[T]],
+        holds: Callable[[T], bool],
+        *,
+        seconds_max: float = PATIENCE_SECONDS,
+    ) -> T:
         """Look again and again until it holds. Fails with what was last seen."""
         begun = time.perf_counter()
         while not holds(seen := await look()):
-            assert time.perf_counter() - begun < PATIENCE_SECONDS, f"last seen: {seen}"
+            assert time.perf_counter() - begun < seconds_max, f"last seen: {seen}"
             await asyncio.sleep(0.1)
         return seen
 

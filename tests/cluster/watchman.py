@@ -4,6 +4,7 @@ Only EC2 is played: it answers where a machine stands. The notices leave some se
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +26,9 @@ from spotward.model.cluster import Node
 from spotward.model.event import Done, Event, InstanceFound, InterruptionNoticed, MaintenanceScheduled
 from spotward.model.incident import Incident
 from spotward.model.node_action import ClusterAction
+from spotward.model.node_event import PodResult, PodsAnswered
 from spotward.nodes.policy import NodesPolicy
-from tests.cluster.stage import Stage
+from tests.cluster.stage import PATIENCE_SECONDS, Stage
 
 REGION = "us-east-1"
 CLUSTER = "real"
@@ -56,6 +58,8 @@ class Hands:
     def __init__(self, cluster: ClusterHands) -> None:
         self._cluster = cluster
         self.done: list[Action] = []
+        self.accepted: Counter[str] = Counter()
+        """Uid of a pod → how often the API server accepted that it goes."""
         self.times: list[float] = []
         """When each was begun."""
 
@@ -63,7 +67,10 @@ class Hands:
         self.done.append(action)
         self.times.append(CLOCK.now())
         if isinstance(action, ClusterAction):
-            return await self._cluster.do(action, attempt)
+            outcome = await self._cluster.do(action, attempt)
+            for answer in outcome.answers if isinstance(outcome, PodsAnswered) else ():
+                self.accepted[answer.uid] += answer.result is PodResult.ACCEPTED
+            return outcome
         if isinstance(action, FindInstance):
             return _found(action, attempt)
         return Done(time=CLOCK.now(), key=action.key, attempt=attempt, subject=action.subject)
@@ -119,13 +126,15 @@ class Watchman:
         """The open one of a node."""
         return self.live.world.incidents.get(instance_of(node))
 
-    async def drained(self, node: Node) -> Incident:
+    async def drained(self, node: Node, *, seconds_max: float = PATIENCE_SECONDS) -> Incident:
         """The incident of a node that is empty by now."""
 
         async def look() -> Incident | None:
             return self.incident(node)
 
-        seen = await self.stage.until(look, lambda incident: incident is not None and incident.drained)
+        seen = await self.stage.until(
+            look, lambda incident: incident is not None and incident.drained, seconds_max=seconds_max
+        )
         assert seen is not None
         return seen
 

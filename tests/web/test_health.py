@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rpds import HashTrieMap
 
+from spotward.model.node_event import ClusterSilent, NodesSeen
 from spotward.model.world import World
 from spotward.web.health import OBSERVATIONS_MISSED_MAX, TURN_SECONDS_MAX, health, readiness
 from spotward.web.view import Shell
@@ -40,6 +41,15 @@ def test_whoever_stands_by_is_ready_and_says_who_acts() -> None:
     told = readiness(look(shell=Shell(standby="the journal is held by process 7 on one", acting=False)))
     assert told.ready
     assert told.standby == "the journal is held by process 7 on one"
+
+
+def test_a_cluster_that_cannot_be_heard_is_a_reason_not_to_be_ready_until_it_is_heard_again() -> None:
+    away = observed(eu_west_1=1).after(ClusterSilent(time=NOON - 12, cluster="prod", reason="connection refused"))
+    told = look(away, regions=(REGION,))
+    assert readiness(told).reasons == ("nothing was heard of the cluster prod for 12 s: connection refused",)
+    assert health(told).alive
+    again = away.after(NodesSeen(time=NOON, cluster="prod"))
+    assert readiness(look(again, regions=(REGION,))).ready
 
 
 def test_whoever_stands_by_and_cannot_see_who_acts_is_not_ready() -> None:

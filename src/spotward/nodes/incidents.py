@@ -6,7 +6,7 @@ from spotward.model.decision import NOTHING, Decider, Decision, Verdict, Wish
 from spotward.model.event import Event
 from spotward.model.incident import Incident
 from spotward.model.node_action import UnwatchPods
-from spotward.model.node_event import NodesSeen
+from spotward.model.node_event import ClusterSilent, NodesSeen
 from spotward.model.page import Note
 from spotward.model.world import World
 from spotward.nodes.focus import concerned, focus
@@ -20,6 +20,8 @@ from spotward.nodes.successor import swap_of
 
 NAMED_WITHIN_SECONDS = 120.0
 """The cloud's controller writes a new node's provider id within a few seconds."""
+
+ASKED_AGAIN = "what is asked of it is asked again and again, and nothing is forgotten meanwhile"
 
 NAMELESS = (
     "it names no EC2 instance, so nothing that EC2 says can be about it; run the cloud controller manager, which sets "
@@ -47,7 +49,10 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
         heard[incident.instance_id] = incident
         world = world.with_undertaking(incident)
     decisions = []
+    if isinstance(event, ClusterSilent):
+        decisions.append(Decision(verdicts=(Verdict(subject=_door(world), text=f"{event.reason}; {ASKED_AGAIN}"),)))
     if isinstance(event, NodesSeen):
+        decisions.append(_heard_again(world))
         decisions.append(Decision(verdicts=tuple(_nameless(world, event, policy))))
     for instance_id in dict.fromkeys([*focus(world, event), *heard]):
         known = world.incidents.get(instance_id)
@@ -57,6 +62,18 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
         world = world.with_undertaking(steps.incident)
         decisions.append(_decision(before, steps))
     return Decision.joined(decisions) if decisions else NOTHING
+
+
+def _door(world: World) -> str:
+    return f"the cluster {world.cluster.name}"
+
+
+def _heard_again(world: World) -> Decision:
+    subject = _door(world)
+    if subject not in world.verdicts:
+        return NOTHING
+    note = Note(subject=subject, text="its API server answers again, and everything goes on")
+    return Decision(verdicts=(Verdict(subject=subject, text=None),), notes=(note,))
 
 
 def _nameless(world: World, event: NodesSeen, policy: NodesPolicy) -> Iterable[Verdict]:

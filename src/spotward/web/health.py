@@ -75,6 +75,9 @@ def readiness(look: Look) -> Readiness:
         return Readiness(reasons=tuple(reasons), warnings=(), standby=look.shell.standby, observation_age_seconds={})
     ages = {region: _age(look, region) for region in look.regions}
     reasons = [reason for region, age in ages.items() if (reason := _out_of_date(look, region, age)) is not None]
+    if (since := look.world.cluster.silent_since) is not None:
+        ago, why = span(max(0.0, look.time - since)), look.world.cluster.silent_reason
+        reasons.append(f"nothing was heard of the cluster {look.world.cluster.name} for {ago}: {why}")
     if look.shell.store_trouble is not None:
         reasons.append(f"nothing is done until the journal can be written: {look.shell.store_trouble}")
     if not look.shell.acting:

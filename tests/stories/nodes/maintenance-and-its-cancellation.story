@@ -11,6 +11,8 @@ pods on n-1: web-1, job-1 bare
 61:00 silence i-1 5
 ----
 (nothing)
+           connection refused; what is asked of it is asked again and again, and nothing is forgotten meanwhile
+           its API server answers again, and everything goes on
 
 70:00 cancelled i-1
 ----

@@ -48,6 +48,16 @@ CONTROLLERS = (
 
 STAGES = Path(__file__).with_name("kwok.yaml")
 
+AUDITED = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {{level: Metadata, users: ["{user}"]}}
+- level: None
+"""
+"""What the API server notes of, where it notes anything: every request of the account under test, without contents."""
+
 SCHEDULER = """\
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
@@ -63,8 +73,9 @@ class NotStarted(Exception):  # noqa: N818 - it says what happened, and reads as
 class ControlPlane:
     """One control plane, in one folder. `with ControlPlane(...)` starts all of it and stops all of it."""
 
-    def __init__(self, binaries: Binaries, folder: Path) -> None:
-        self._binaries, self.folder = binaries, folder
+    def __init__(self, binaries: Binaries, folder: Path, *, audited: bool = False) -> None:
+        """`audited`: the API server notes each request of SPOTWARD in `audit_log`."""
+        self._binaries, self.folder, self._audited = binaries, folder, audited
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._ports = dict(zip(("etcd", "peer", "api", "controllers", "scheduler", "kwok"), free_ports(6), strict=True))
         users = {
@@ -75,6 +86,10 @@ class ControlPlane:
         self.papers: Papers = issue(folder / "papers", users)
         self.start_seconds: dict[str, float] = {}
         """How long each component took to become ready when it was last started."""
+
+    @property
+    def audit_log(self) -> Path:
+        return self.folder / "audit.log"
 
     @property
     def server(self) -> str:
@@ -205,7 +220,13 @@ class ControlPlane:
             "--disable-admission-plugins=ServiceAccount",  # a pod need not wait for its namespace's account
             "--endpoint-reconciler-type=none",
             "--profiling=false",
+            *(self._audit_flags() if self._audited else ()),
         )
+
+    def _audit_flags(self) -> Sequence[str]:
+        policy = self.folder / "audited.yaml"
+        policy.write_text(AUDITED.format(user=SPOTWARD))
+        return (f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking")
 
     def _controller_flags(self) -> Sequence[str]:
         return (

@@ -36,6 +36,7 @@ class Onlooker:
             async for delivery in deliveries:
                 assert isinstance(delivery.event, ClusterObservation)
                 self.fold(delivery.event)
+                await delivery.acknowledge()
 
     def fold(self, event: ClusterObservation) -> None:
         self.events.append(event)

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -80,6 +81,11 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self.under_way: Counter[str] = Counter()
         """Kind of action → how many are under way or wait for room."""
+        self._urgent = 0
+        """How many urgent ones of them are deeds that others have to wait for."""
+        self._leisure = asyncio.Event()
+        """Set while there is none."""
+        self._leisure.set()
 
     @property
     def idle(self) -> bool:
@@ -89,6 +95,7 @@ class Crew:
     def start(self, asked: Asked) -> None:
         """Do it, as soon as there is room."""
         self.under_way[asked.action.kind] += 1
+        self._note_urgent(asked, +1)
         task = asyncio.create_task(self._work(asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -97,6 +104,8 @@ class Crew:
         kind = asked.action.kind
         try:
             async with self._rooms[kind].place(urgent=asked.urgent):
+                if kind in self._policy.at_leisure:
+                    await self._at_leisure()
                 event = await outcome(
                     self._hands,
                     asked.action,
@@ -107,6 +116,21 @@ class Crew:
             await self._answer(event)
         finally:
             self.under_way[kind] -= 1
+            self._note_urgent(asked, -1)
+
+    def _note_urgent(self, asked: Asked, change: int) -> None:
+        if asked.urgent and asked.action.mutates and asked.action.kind not in self._policy.at_leisure:
+            self._urgent += change
+            if self._urgent:
+                self._leisure.clear()
+            else:
+                self._leisure.set()
+
+    async def _at_leisure(self) -> None:
+        """Return when nothing urgent is under way, or when that has been waited for long enough."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._policy.leisure_seconds_max):
+                await self._leisure.wait()
 
     async def cut_off(self) -> list[str]:
         """Give up what is still under way; the names of its tasks' kinds, for the log."""

@@ -31,9 +31,20 @@ class LivePolicy:
     """
 
     at_once_of: Mapping[str, int] = field(
-        default_factory=lambda: {"observe-region": 4, "launch-fleet": 16, "attach-instances": 16, "retire-member": 16}
+        default_factory=lambda: {
+            **{"observe-region": 4, "launch-fleet": 16, "attach-instances": 16, "retire-member": 16},
+            **{"cordon-node": 32, "watch-pods": 32},
+        }
     )
-    """Kind of action → how many of it may be under way at once. Regions are few, because each takes much memory."""
+    """Kind of action → how many of it may be under way at once. Regions are few, because each takes much memory. Nodes
+    are cordoned by the dozen, so that in a storm no pod moves from one that goes to another that goes."""
+
+    at_leisure: frozenset[str] = frozenset({"tell-cluster"})
+    """Kinds of action that only tell: in a storm they wait until nothing urgent is under way, because what they would
+    take of the API server is missing where nodes are being emptied."""
+
+    leisure_seconds_max: float = 30.0
+    """They wait no longer than this."""
 
     action_seconds_max: float = 900.0
     """An action that has not answered by then is given up, its outcome unknown. Adapters have tighter limits of their

@@ -33,6 +33,10 @@ sixteen threads that AWS is asked by, and a storm of notices is not held up by i
 ACKNOWLEDGING_WAITING_MAX = 1_000
 """How many may wait; beyond that the consumer waits for them, and with it the sources."""
 
+BREATH = 8
+"""After so many events in a row the loop has a turn: deeds that are under way are not to wait for a whole burst to be
+thought about, and an API server that has answered them all stands idle."""
+
 WRITE_PAUSE_FIRST_SECONDS = 1.0
 """How long it is waited before a commit that failed (a full disk) is tried again; doubled each time."""
 
@@ -105,7 +109,7 @@ class Turns:
     async def take(self, letters: Sequence[Letter]) -> None:
         """One turn. Raises StaleLease."""
         self._alive()
-        draft = self._think(letters)
+        draft = await self._think(letters)
         await self._write(draft)
         self.world, self.next_page = draft.world, draft.next_page
         for entry in draft.entries:
@@ -122,9 +126,11 @@ class Turns:
 
     # ---- thinking --------------------------------------------------------------------------------------------
 
-    def _think(self, letters: Iterable[Letter]) -> _Draft:
+    async def _think(self, letters: Sequence[Letter]) -> _Draft:
         draft = _Draft(world=self.world, next_page=self.next_page)
-        for letter in letters:
+        for number, letter in enumerate(letters, start=1):
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
             if isinstance(letter.event, PayloadError):
                 self._set_aside_unreadable(draft, letter.sender, str(letter.event))
             else:

@@ -7,7 +7,6 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from spotward.events.alertmanager import Heard
 from spotward.events.reading import iso, iso_seconds, json_value, kind, quoted
@@ -25,6 +24,8 @@ NEXT_STEP = "send a CloudEvent 1.0"
 
 ATTRIBUTE = re.compile(r"[a-z0-9]{1,64}")
 """What the specification lets an attribute be called; it says 20 characters, and the world writes longer ones."""
+
+_ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 
 KNOWN = frozenset({"id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema"})
 """Attributes that are no extensions."""
@@ -54,7 +55,7 @@ def read_batch(text: str) -> Heard:
 def read_binary(headers: Mapping[str, str], body: bytes) -> Occurrence:
     """One whose attributes are headers. headers: lower-case names. Raises PayloadError."""
     attributes: dict[str, Any] = {
-        name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name.startswith("ce-")
+        name.removeprefix("ce-"): _unquoted(value) for name, value in headers.items() if name.startswith("ce-")
     }
     content_type = headers.get("content-type", "")
     attributes["datacontenttype"] = content_type or None
@@ -101,6 +102,11 @@ def _occurrence(attributes: Mapping[str, Any], data: Any) -> Occurrence:
         data_schema=texts["dataschema"],
         extensions={name: _scalar(name, value) for name, value in attributes.items() if _is_extension(name, value)},
     )
+
+
+def _unquoted(header: str) -> str:
+    """As the binding wants it: `%E2%82%AC` is one character; what decodes to no UTF-8 gets replacement characters."""
+    return _ESCAPES.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode(errors="replace"), header)
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str | None:

@@ -13,7 +13,7 @@ An API server that is away for longer than a moment is told once (`ClusterSilent
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from spotward.engine.ports import Clock, Delivery
@@ -31,11 +31,35 @@ from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilen
 BATCH_SECONDS = 0.1
 """News is gathered for so long. A notice leaves two minutes; a tenth of a second of it is nothing."""
 
+DEALT_WITH_SECONDS_MAX = 2.0
+"""The next batch waits until the last one was dealt with, but no longer: while there is much to think about, what
+changes in the meantime is told once, as it is then, and not each time."""
+
 SILENT_SECONDS = 1.0
 """A connection that breaks and stands again sooner is nobody's business."""
 
 LISTED_SECONDS_MAX = 10.0
 """How long the question for a node's pods waits until pods were seen at all."""
+
+
+class _Handed:
+    """A batch that was handed on."""
+
+    def __init__(self, number: int) -> None:
+        self._left, self._done = number, asyncio.Event()
+
+    async def acknowledge(self) -> None:
+        """One event of it was dealt with."""
+        self._left -= 1
+        if not self._left:
+            self._done.set()
+
+    async def dealt_with(self) -> None:
+        """Return when all were, or when that takes too long."""
+        if self._left > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DEALT_WITH_SECONDS_MAX):
+                    await self._done.wait()
 
 
 class Surroundings:
@@ -112,8 +136,11 @@ class Surroundings:
                 await self._until_stirred(tasks)
                 await asyncio.sleep(BATCH_SECONDS)
                 self._stirred.clear()
-                for event in await self._events():
-                    yield Delivery(event=event)
+                events = await self._events()
+                handed = _Handed(len(events))
+                for event in events:
+                    yield Delivery(event=event, acknowledge=handed.acknowledge)
+                await handed.dealt_with()
         finally:
             for task in tasks:
                 task.cancel()

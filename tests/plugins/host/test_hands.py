@@ -1,6 +1,7 @@
 """A flow's call, made by a real plugin, comes back as the event that the flow waits for."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.plugins.sdk.served import in_a_loop, serving
 NOW = SystemClock().now()
 
 
-def action(**fields: object) -> CallPlugin:
+def action() -> CallPlugin:
     occurrence = Occurrence.of(
         id="e-1", source="p", type="prometheus.server.alert.Hot", data={"labels": {"instance": "n-1"}}
     )
@@ -29,20 +30,19 @@ def action(**fields: object) -> CallPlugin:
         Earlier(task="left", state=TaskState.SKIPPED),
         Earlier(task="told", state=TaskState.REFUSED, text="no"),
     )
-    given = {
-        "flow": "spot.abc",
-        "rule": "spot",
-        "task": "swap",
-        "plugin": "swap",
-        "occurrence": occurrence,
-        "properties_json": '{"terminate": true}',
-        "earlier": earlier,
-        "tries": 2,
-        "timeout_seconds": 20.0,
-        "deadline_time": NOW + 3600,
-        "happens_time": NOW + 100,
-    }
-    return CallPlugin(**(given | fields))  # type: ignore[arg-type] - a table of what differs
+    return CallPlugin(
+        flow="spot.abc",
+        rule="spot",
+        task="swap",
+        plugin="swap",
+        occurrence=occurrence,
+        properties_json='{"terminate": true}',
+        earlier=earlier,
+        tries=2,
+        timeout_seconds=20.0,
+        deadline_time=NOW + 3600,
+        happens_time=NOW + 100,
+    )
 
 
 @in_a_loop
@@ -81,5 +81,5 @@ async def test_a_call_is_made_with_all_that_its_flow_knows_and_answered_by_an_ev
 async def test_a_call_whose_time_is_over_is_not_made() -> None:
     host = Host([PluginSettings(name="swap", address="127.0.0.1:9")], SystemClock())
     with pytest.raises(Transient, match="its time was over"):
-        await FlowHands(host, SystemClock()).do(action(deadline_time=NOW - 1), 1)
+        await FlowHands(host, SystemClock()).do(replace(action(), deadline_time=NOW - 1), 1)
     await host.close()

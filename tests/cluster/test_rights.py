@@ -67,8 +67,8 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
 
     async def listen() -> None:
         async with aclosing(surroundings.deliveries()) as deliveries:
-            async for _ in deliveries:
-                pass
+            async for delivery in deliveries:
+                await delivery.acknowledge()
 
     listening = asyncio.create_task(listen())
     seen = await hands.do(WatchPods(**who), 1)

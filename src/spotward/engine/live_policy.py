@@ -32,8 +32,12 @@ class LivePolicy:
 
     at_once_of: Mapping[str, int] = field(
         default_factory=lambda: {
-            **{"observe-region": 4, "launch-fleet": 16, "attach-instances": 16, "retire-member": 16},
-            **{"cordon-node": 32, "watch-pods": 32},
+            "observe-region": 4,
+            "launch-fleet": 16,
+            "attach-instances": 16,
+            "retire-member": 16,
+            "cordon-node": 32,
+            "watch-pods": 32,
         }
     )
     """Kind of action → how many of it may be under way at once. Regions are few, because each takes much memory. Nodes

@@ -42,8 +42,8 @@ LISTED_SECONDS_MAX = 10.0
 """How long the question for a node's pods waits until pods were seen at all."""
 
 
-class _Handed:
-    """A batch that was handed on."""
+class Handed:
+    """A batch of so many events that was handed on."""
 
     def __init__(self, number: int) -> None:
         self._left, self._done = number, asyncio.Event()
@@ -54,11 +54,11 @@ class _Handed:
         if not self._left:
             self._done.set()
 
-    async def dealt_with(self) -> None:
+    async def dealt_with(self, seconds_max: float = DEALT_WITH_SECONDS_MAX) -> None:
         """Return when all were, or when that takes too long."""
         if self._left > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(DEALT_WITH_SECONDS_MAX):
+                async with asyncio.timeout(seconds_max):
                     await self._done.wait()
 
 
@@ -137,7 +137,7 @@ class Surroundings:
                 await asyncio.sleep(BATCH_SECONDS)
                 self._stirred.clear()
                 events = await self._events()
-                handed = _Handed(len(events))
+                handed = Handed(len(events))
                 for event in events:
                     yield Delivery(event=event, acknowledge=handed.acknowledge)
                 await handed.dealt_with()

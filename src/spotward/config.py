@@ -59,6 +59,10 @@ class Compat(_Section):
     """Read AutoSpotting's tags too: `spot-enabled=true` opts a group in, and its tags for the on-demand share and the
     types are understood. Off, such a group is not touched."""
 
+    nth: bool = False
+    """Read the variables and options of the Node Termination Handler too: `spotward agent` in place of its IMDS mode,
+    `spotward run` in place of its queue mode. What this file says wins. docs/reference/nth.md lists them all."""
+
 
 class Web(_Section):
     """The daemon's own pages: /healthz, /readyz and /metrics."""
@@ -170,27 +174,42 @@ class Config(_Section):
         return replace(self.groups, compat_autospotting=self.groups.compat_autospotting or self.compat.autospotting)
 
 
-def load(path: Path | None) -> Config:
-    """The configuration that a file describes; the defaults without one. Raises ConfigError with the place."""
+def load(path: Path | None, *, beneath: Mapping[str, Any] | None = None) -> Config:
+    """The configuration that a file describes; the defaults without one. Raises ConfigError with the place.
+
+    beneath: settings as a file has them, which count where the file says nothing.
+    """
     if path is None:
-        return Config()
+        return _validated(beneath or {}, {}, file=None)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot be read: {why}; give the path of a YAML file", file=str(path)) from error
-    return parse(text, file=str(path))
+    return parse(text, file=str(path), beneath=beneath)
 
 
-def parse(text: str, *, file: str) -> Config:
-    """The configuration in a text. Raises ConfigError with the place of the first mistake."""
+def parse(text: str, *, file: str, beneath: Mapping[str, Any] | None = None) -> Config:
+    """The configuration in a text, over what lies beneath. Raises ConfigError with the place of the first mistake."""
     document = _document(text, file)
     if not isinstance(document, dict | None):
         raise ConfigError(
             "the file must be a mapping of settings, such as `queue: spotward`", file=file, line=1, column=1
         )
+    return _validated(_over(beneath or {}, document or {}), document or {}, file=file)
+
+
+def _over(beneath: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Section by section; a list or a value that is above replaces the one beneath whole."""
+    both = {name for name in beneath.keys() & above.keys() if isinstance(beneath[name], Mapping)}
+    merged = {name: _over(beneath[name], above[name]) for name in both if isinstance(above[name], Mapping)}
+    return {**beneath, **above, **merged}
+
+
+def _validated(values: Mapping[str, Any], document: Mapping[str, Any], *, file: str | None) -> Config:
+    """document: what stands in the file, for the place of a mistake."""
     try:
-        return Config.model_validate(document or {})
+        return Config.model_validate(values)
     except ConfigError as error:  # a policy's own check of its values
         line, column = _place(document, tuple((error.setting or "groups.defaults").split(".")))
         raise ConfigError(str(error), file=file, line=line, column=column) from error

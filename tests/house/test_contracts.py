@@ -24,7 +24,7 @@ ENGINE_LIVES_IN = {
     *("store", "journal_batch", "journal_file", "journal_leases", "journal_rows"),
 }
 """The modules of `engine` that may touch the machine. Every other one thinks."""
-THINKING_ROOMS = {"model", "events", "market", "groups", "nodes", "rules"}
+THINKING_ROOMS = {"model", "compat", "events", "market", "groups", "nodes", "rules"}
 
 ROOMS = "Rooms know only the rooms below them"
 CIRCLES = "No circles"

@@ -19,6 +19,9 @@ SPOTWARD = Path(sys.executable).with_name("spotward")
 EXAMPLE_SECONDS_MAX = 100
 """Longer than `spotward demo` may take, and not much."""
 
+FAMILIES = {"config", "convert"}
+"""Words that stand before the name of a command."""
+
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^(?P<mark> *<!-- run -->\n+)?^ *```console\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -46,7 +49,7 @@ def every_command(document: Path) -> list[list[str]]:
 def spotward_commands() -> list[tuple[str, tuple[str, ...]]]:
     """(command, options shown with it) over all documents."""
     seen = {
-        (words[1], tuple(sorted({word.split("=")[0] for word in words[2:] if word.startswith("--")})))
+        (command_of(words), tuple(sorted({word.split("=")[0] for word in words[2:] if word.startswith("--")})))
         for document in DOCUMENTS
         for words in every_command(document)
         if words[0] == "spotward" and re.fullmatch(r"[a-z][a-z-]*", words[1])
@@ -54,10 +57,15 @@ def spotward_commands() -> list[tuple[str, tuple[str, ...]]]:
     return sorted(seen)
 
 
+def command_of(words: list[str]) -> str:
+    """`plan`, or with the word that follows where one name stands for several commands."""
+    return " ".join(words[1 : 3 if words[1] in FAMILIES else 2])
+
+
 @cache
 def help_of(command: str) -> str:
     """Ends with 0, or the test fails with what it said."""
-    return Program(environment={}, state=Path("unused"), apart=False)(command, "--help").out
+    return Program(environment={}, state=Path("unused"), apart=False)(*command.split(), "--help").out
 
 
 @cache

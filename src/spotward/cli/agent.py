@@ -5,10 +5,11 @@ asked: no credentials, no library. Whatever both of them hear and do, the node's
 second to come finds it done.
 """
 
+import logging
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from spotward.cli.agent_settings import AgentSettings, begin_to_read
 from spotward.cli.exits import Exit
 from spotward.cli.export import address, level
+from spotward.cli.nth_asked import FLAG, VARIABLE, asked
 from spotward.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,19 +28,23 @@ WORDS = "Hear of this node's interruption, advice and maintenance from the machi
 NODE_VARIABLE, POD_VARIABLE, NAMESPACE_VARIABLE = "NODE_NAME", "POD_NAME", "POD_NAMESPACE"
 """Environment variables that the DaemonSet fills from the pod's own fields."""
 
+STYLES = {"auto": None, "text": False, "json": True}
+"""Of the log."""
+
 STATE = "agent"
 """The folder of the agent's journal in the state directory, so that a daemon on the same machine has its own."""
 
 
 def run(words: Sequence[str]) -> int:
     """Serves until it is stopped. Raises ConfigError, OutsideError."""
+    words, theirs = _set_apart(words)
     told = parser().parse_args(words)
     address(told.bind_addr)
     if not told.node_name:
         raise ConfigError(
             f"which node is this? give --node-name, or fill {NODE_VARIABLE} from the pod's field spec.nodeName"
         )
-    settings = begin_to_read(told.config, state=told.state)
+    begun = begin_to_read(told.config, state=told.state, theirs=theirs)
     # The log's library would load this one, and eight megabytes with it, only to paint on terminals.
     sys.modules.setdefault("rich", cast("ModuleType", None))
     import asyncio
@@ -46,7 +52,12 @@ def run(words: Sequence[str]) -> int:
     from spotward.cli.agent_wire import Given  # what follows is loaded while the settings are being read
     from spotward.engine.log import set_up
 
-    set_up(level=level(told.log_level))
+    settings = begun.value()
+    told = parser(settings.in_place.options).parse_args(words)
+    set_up(level=level(told.log_level), as_json=_as_json(told.log))
+    os.environ.update(settings.in_place.environment)
+    for line in settings.in_place.lines:
+        logging.getLogger("spotward.compat").info(line)
     host, port = address(told.bind_addr)
     given = Given(
         node=told.node_name,
@@ -60,12 +71,28 @@ def run(words: Sequence[str]) -> int:
         port=port,
         dry=told.dry_run,
     )
-    asyncio.run(_serve(settings.value(), given))
+    asyncio.run(_serve(settings, given))
     return Exit.DONE
 
 
-def parser() -> ArgumentParser:
-    """The options."""
+def _set_apart(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Our words, and those of the tool whose place the agent takes; None where that is not asked for."""
+    if not asked(words, os.environ):
+        return words, None
+    from spotward.compat.nth import set_apart
+    from spotward.compat.option import Program
+
+    return set_apart(words, Program.AGENT)
+
+
+def _as_json(style: str) -> bool | None:
+    if style not in STYLES:
+        raise ConfigError(f"--log is {style!r}; give `text`, `json` or `auto`")
+    return STYLES[style]
+
+
+def parser(instead: Mapping[str, str] | None = None) -> ArgumentParser:
+    """The options. instead: option → what holds, and not the default, where nothing is said; empty for a switch."""
     whole = ArgumentParser("spotward agent", description=WORDS, allow_abbrev=False)
     whole.add_argument(
         "--node-name",
@@ -94,6 +121,15 @@ def parser() -> ArgumentParser:
     )
     whole.add_argument("--dry-run", action="store_true", help="Decide and tell, and touch nothing.")
     whole.add_argument("--log-level", default="info", metavar="LEVEL", help="debug, info, warn or error.")
+    whole.add_argument(
+        "--log", default="auto", metavar="STYLE", help="text, json, or auto: text on a terminal and json elsewhere."
+    )
+    whole.add_argument(
+        FLAG,
+        action="store_true",
+        help=f"Read the Node Termination Handler's variables and options too. Also: {VARIABLE}=true",
+    )
+    whole.set_defaults(**{name.lstrip("-").replace("-", "_"): text or True for name, text in (instead or {}).items()})
     return whole
 
 

@@ -1,10 +1,11 @@
 """What an agent needs of the configuration, as values that weigh nothing; they are read in a process apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spotward.cli.apart import Apart
+from spotward.cli.nth_asked import NOTHING_SAID, InPlace
 from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
@@ -22,17 +23,30 @@ class AgentSettings:
     webhook: Webhook
     state: Path
     """The directory of all state; the agent's own is in it."""
+    in_place: InPlace = NOTHING_SAID
+    """What was said to the Node Termination Handler, where that is to count."""
 
 
-def begin_to_read(file: Path | None, *, state: Path | None) -> "Apart[AgentSettings]":
-    """Of the file, or as it is without one. state: what the command line says instead."""
-    return Apart(lambda: _read(file, state), what="the settings")
+def begin_to_read(
+    file: Path | None, *, state: Path | None, theirs: Sequence[str] | None = None
+) -> "Apart[AgentSettings]":
+    """Of the file, or as it is without one. state: what the command line says instead. theirs: the options of the Node
+    Termination Handler, where they and its variables are to count; they also count where the file says so.
+    """
+    return Apart(lambda: _read(file, state, theirs), what="the settings")
 
 
-def _read(file: Path | None, state: Path | None) -> AgentSettings:
+def _read(file: Path | None, state: Path | None, theirs: Sequence[str] | None) -> AgentSettings:
     from spotward.config import changed, load  # here alone: it weighs as much as the whole agent
 
-    config = changed(load(file), state=state)
+    config, in_place = load(file), NOTHING_SAID
+    if theirs is not None or config.compat.nth:
+        from spotward.cli.nth import heard
+        from spotward.compat.option import Program
+
+        said = heard(file, Program.AGENT, theirs or ())
+        config, in_place = said.config, said.in_place
+    config = changed(config, state=state)
     return AgentSettings(
         nodes=config.nodes_policy,
         kubeconfig=config.kubernetes.kubeconfig,
@@ -41,4 +55,5 @@ def _read(file: Path | None, state: Path | None) -> AgentSettings:
         on_notice=config.on_notice,
         webhook=config.webhook,
         state=config.state.expanduser(),
+        in_place=in_place,
     )

@@ -1,10 +1,12 @@
 """What an operator chose: the settings of the file, with those of the command line on top."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spotward.cli.nth import Heard
     from spotward.config import Config
 
 
@@ -18,11 +20,12 @@ def chosen(
     port: int | None = None,
     unpriced: bool | None = None,
     autospotting: bool | None = None,
+    beneath: Mapping[str, Any] | None = None,
 ) -> "Config":
-    """None: the command line says nothing of it. Raises ConfigError."""
+    """None: the command line says nothing of it. beneath: what counts where the file is silent. Raises ConfigError."""
     from spotward.config import changed, load
 
-    config = load(file)
+    config = load(file, beneath=beneath)
     groups = replace(
         config.groups,
         allow_unpriced=config.groups.allow_unpriced or bool(unpriced),
@@ -37,3 +40,15 @@ def chosen(
         groups=groups,
         web=None if port is None else {"host": config.web.host, "port": port},
     )
+
+
+def heard_from_nth(file: Path | None, *, asked: bool, theirs: Sequence[str]) -> "Heard | None":
+    """What was said to the Node Termination Handler, if that is to count for `run`. Raises ConfigError."""
+    from spotward.config import load
+
+    if not asked and not load(file).compat.nth:
+        return None
+    from spotward.cli.nth import heard
+    from spotward.compat.option import Program
+
+    return heard(file, Program.RUN, theirs)

@@ -5,6 +5,7 @@ neither the embedded cloud nor the tables of `plan`.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -14,9 +15,11 @@ from typing import Annotated
 import typer
 
 from spotward import __version__
-from spotward.cli.chosen import chosen
+from spotward.cli.chosen import chosen, heard_from_nth
 from spotward.cli.configuration import app as config_app
+from spotward.cli.convert import app as convert_app
 from spotward.cli.exits import Exit
+from spotward.cli.nth_asked import asked
 from spotward.cli.options import (
     AutoSpotting,
     CloudPort,
@@ -25,6 +28,7 @@ from spotward.cli.options import (
     Host,
     Limit,
     Log,
+    Nth,
     Once,
     OnceLimit,
     Output,
@@ -64,6 +68,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH_MAX},
 )
 app.add_typer(config_app, name="config")
+app.add_typer(convert_app, name="convert")
 
 
 def _version(asked: bool) -> None:
@@ -83,8 +88,9 @@ def _every_command(
 
 def main(words: Sequence[str] | None = None) -> None:
     """The entry point: runs the command and turns errors into words and an exit code. `words`: those of the shell."""
+    told, theirs = _set_apart(sys.argv[1:] if words is None else list(words))
     try:
-        app(words, prog_name="spotward")
+        app(told, prog_name="spotward", obj=theirs)
     except SpotwardError as error:
         from rich.console import Console
         from rich.markup import escape
@@ -95,8 +101,19 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(Exit.INTERRUPTED)
 
 
+def _set_apart(told: list[str]) -> tuple[list[str], list[str]]:
+    """Our words, and those of a tool whose place `run` takes, where they are to count."""
+    if told[:1] != ["run"] or not asked(told, os.environ):
+        return told, []
+    from spotward.compat.nth import set_apart
+    from spotward.compat.option import Program
+
+    return set_apart(told, Program.RUN)
+
+
 @app.command(short_help="Move the groups that opted in onto Spot: for good, or once.")
 def run(
+    context: typer.Context,
     region: Regions = None,
     once: Once = False,
     dry_run: DryRun = False,
@@ -108,11 +125,20 @@ def run(
     on_demand_prices: Prices = None,
     allow_unpriced: Unpriced = None,
     compat_autospotting: AutoSpotting = None,
+    compat_nth: Nth = False,
     log: Log = "auto",
 ) -> int:
     """Move the groups that opted in onto Spot, and keep them whole: for good, or once."""
     from spotward.cli.running import dry, forever, until_quiet
 
+    nth = heard_from_nth(config, asked=compat_nth, theirs=context.obj or ())
+    if nth is not None:
+        from spotward.cli.telling import say_in_place
+
+        dry_run = dry_run or "--dry-run" in nth.options
+        log = nth.options.get("--log", log) if log == "auto" else log
+        os.environ.update(nth.environment)
+        say_in_place(nth.in_place, log)
     settings = chosen(
         config,
         regions=region,
@@ -122,6 +148,7 @@ def run(
         port=port,
         unpriced=allow_unpriced,
         autospotting=compat_autospotting,
+        beneath=nth.settings if nth is not None else None,
     )
     if dry_run:
         return asyncio.run(dry(settings, log=log, once=once))

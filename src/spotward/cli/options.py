@@ -37,6 +37,16 @@ AutoSpotting = Annotated[
         "--compat-autospotting", help="Read AutoSpotting's tags too (`spot-enabled=true`).", show_default=False
     ),
 ]
+Nth = Annotated[
+    bool,
+    typer.Option(
+        "--compat-nth",
+        help="Read the variables and options of the Node Termination Handler's queue mode too.",
+        envvar="SPOTWARD_COMPAT_NTH",
+        show_default=False,
+        show_envvar=False,
+    ),
+]
 Output = Annotated[str, typer.Option("--output", help="`table` for people, `json` for programs.", metavar="table|json")]
 Log = Annotated[
     str,

@@ -11,6 +11,7 @@ import structlog
 from rich.console import Console
 from rich.markup import escape
 
+from spotward.cli.nth_asked import InPlace
 from spotward.cli.paper import page_lines
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.core import Step
@@ -36,6 +37,13 @@ class _Paper(Console):
 
 
 STYLES = ("auto", "text", "json")
+
+
+def say_in_place(said: InPlace, style: str) -> None:
+    """What of the words of another tool is not as it was there. Raises ConfigError for a style that there is not."""
+    Teller(style)  # which sets the log up
+    for line in said.lines:
+        structlog.get_logger("spotward.compat").info(line)
 
 
 class Teller:

@@ -177,6 +177,10 @@ class NodesPolicy:
     taint_effect: str = "NoSchedule"
     """NoSchedule or PreferNoSchedule. NoExecute is refused: it would take every pod at once, past every budget."""
 
+    nth_marks: bool = False
+    """Set the Node Termination Handler's taints and labels (`aws-node-termination-handler/…`) too, for whoever reads
+    them. They are taken back with our own; what that tool itself left on a node is not."""
+
     exclude_from_load_balancers: bool = True
     """Label the node so that load balancers stop sending to it, before anything is evicted."""
 

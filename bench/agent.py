@@ -4,10 +4,11 @@ The control plane is that of `make cluster-test`, which builds it.
 """
 
 import asyncio
+import json
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.measure import BenchError, Measure
@@ -24,12 +25,16 @@ from tests.cluster.stage import Stage, grant
 PODS = 10
 STARTS = 4
 IDLE_SECONDS = 40.0
+QUIET_SECONDS = 10.0
 EMPTY_SECONDS_MAX = 90.0
 LEFT_SECONDS = 110
 """Between the notice and the deadline."""
 
 MEMORY_MB_MAX, CORDON_SECONDS_MAX = 45.0, 1.0
 """Megabytes, of 1,000,000 bytes."""
+
+WATCHES_MAX, LISTS_MAX = 2, 2
+"""Its own node and the pods on it: each is listed once, and then watched."""
 
 SETTINGS = 'nodes: {rebalance: drain}\nwebhook: {template: \'{"text": "$text"}\'}\n'
 """Of a node's usual agent: it reads a file."""
@@ -86,6 +91,7 @@ def _measured(control_plane: ControlPlane, folder: Path, node: Node, instance: s
             percent = 100 * (cpu_seconds(process.pid) - before) / IDLE_SECONDS
             yield Measure(name="agent at rest, of a core", figure=percent, unit="%", at_most=CORE_PERCENT_MAX)
             yield _memory("agent at rest, peak memory", process.pid)
+        yield from _calls(command, page, folder / "calls.log")
     drill.write_text(
         drill.read_text() + f"steps:\n  - {{at: 5s, interruption: {{action: terminate, in: {LEFT_SECONDS}s}}}}\n"
     )
@@ -97,6 +103,16 @@ def _measured(control_plane: ControlPlane, folder: Path, node: Node, instance: s
         seconds = marked - signal.time
         yield Measure(name="notice seen to node cordoned", figure=seconds, unit="s", at_most=CORDON_SECONDS_MAX)
         yield _memory(f"agent that emptied {PODS} pods, peak memory", process.pid)
+
+
+def _calls(command: Sequence[str], page: str, log: Path) -> Iterator[Measure]:
+    """What an agent to whom nothing happens asks of the API server, from its start on."""
+    with log.open("wb") as output, running([*command, "--log-level", "debug"], page, log=output):
+        time.sleep(QUIET_SECONDS)
+    lines = [json.loads(line) for line in log.read_text().splitlines() if '"API call"' in line]
+    watches = sum(line["call"].startswith("watch ") for line in lines)
+    yield Measure(name="agent at rest, watches", figure=watches, at_most=WATCHES_MAX)
+    yield Measure(name=f"other calls in its first {QUIET_SECONDS:g} s", figure=len(lines) - watches, at_most=LISTS_MAX)
 
 
 def _memory(name: str, pid: int) -> Measure:

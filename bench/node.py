@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import IO
 
 from bench.measure import BenchError, Measure
 from bench.process import SPOTWARD, cpu_seconds, environment, peak_memory_mib
@@ -86,11 +87,13 @@ def _metadata() -> Iterator[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], page: str) -> "Iterator[tuple[subprocess.Popen[bytes], float]]":
-    """The process, and the seconds until its page was there."""
+def running(
+    command: Sequence[str], page: str, *, log: IO[bytes] | int = subprocess.DEVNULL
+) -> "Iterator[tuple[subprocess.Popen[bytes], float]]":
+    """The process, and the seconds until its page was there. log: where what it says goes."""
     own = environment()
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=log)
     try:
         while not _answers(page):
             if process.poll() is not None or time.perf_counter() - began > SECONDS_MAX:

@@ -6,8 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 
 from spotward.engine.clock import SystemClock
 from spotward.kube.pods import PodHands
-from spotward.kube.resources import ATTACHMENTS, NODES
+from spotward.kube.resources import ATTACHMENTS, CLAIMS, NODES
 from spotward.kube.surroundings import Surroundings
+from spotward.model.cluster import Node, Pod
 from spotward.model.cluster_view import ClusterView
 from spotward.model.event import Event
 from spotward.model.node_event import (
@@ -124,21 +125,61 @@ async def test_a_hundred_pods_that_go_at_once_are_a_handful_of_events(stage: Sta
         assert len(seen.heard(PodsSeen)) - before < 100
 
 
+async def with_claim(stage: Stage, node: Node) -> Pod:
+    body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await stage.create(CLAIMS, {"metadata": {"name": "data"}, "spec": body}, stage.namespace)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    return await stage.pod(node, labels={"app": "web"}, volumes=[volume])
+
+
+IDLE = {"list nodes": 1, "watch nodes": 1, "list pods": 1, "watch pods": 1}
+
+
+@on_stage
+async def test_an_agent_at_rest_follows_its_own_node_and_the_pods_on_it_and_nothing_else(stage: Stage) -> None:
+    here, there = await stage.node(), await stage.node()
+    await stage.budget("web", "web", minAvailable=1)
+    async with looking_on(stage, only_node=here.name) as seen:
+        await seen.until(lambda view: view.seen)
+        await stage.pod(here)
+        await stage.pod(there)
+        await asyncio.sleep(1.0)
+        assert list(seen.view.nodes) == [here.name]
+        assert not seen.view.budgets
+        assert dict(stage.kube.calls) == IDLE
+
+
 @on_stage
 async def test_an_agent_sees_its_own_node_and_no_other(stage: Stage) -> None:
     here, there = await stage.node(), await stage.node()
+    await stage.budget("web", "web", minAvailable=1)
     await stage.pod(there)
-    mine = await stage.pod(here)
+    mine = await with_claim(stage, here)
     await attach(stage, f"{stage.namespace}-here", here.name)
     await attach(stage, f"{stage.namespace}-there", there.name)
     async with looking_on(stage, only_node=here.name) as seen:
-        await seen.until(lambda view: view.seen and here.name in view.attachments)
         await seen.ask(here.name)
         assert list(seen.view.nodes) == [here.name]
-        assert list(seen.view.attachments) == [here.name]
         assert set(seen.view.pods[here.name].pods) == {mine.uid}
+        assert seen.view.budgets_of(mine), "they are told before the pods"
+        assert list(seen.view.attachments) == [here.name]
+        assert stage.kube.calls["watch poddisruptionbudgets"] == 1
+
+        seen.surroundings.unwatch_pods(here.name)
+        await seen.until(lambda view: not view.budgets and not view.attachments)
+        await seen.ask(here.name)
+        assert seen.view.budgets_of(mine)
     for name in ("here", "there"):
         await stage.owner.answer("delete", ATTACHMENTS, name=f"{stage.namespace}-{name}")
+
+
+@on_stage
+async def test_an_agent_whose_pods_have_no_claims_asks_for_no_attachments(stage: Stage) -> None:
+    here = await stage.node()
+    await stage.pod(here)
+    async with looking_on(stage, only_node=here.name) as seen:
+        await seen.ask(here.name)
+        assert "list volumeattachments" not in stage.kube.calls
 
 
 @on_stage

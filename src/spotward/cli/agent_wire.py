@@ -87,6 +87,7 @@ async def agent(settings: AgentSettings, given: Given, *, state: Path) -> AsyncI
             instance=given.pod or given.node,
             only_node=given.node,
             requests_at_once_max=REQUESTS_AT_ONCE_MAX,
+            listener=_tell_call,
             facts=MachineFacts(watch),
             annotations=settings.event_annotations,
         )
@@ -109,6 +110,11 @@ async def agent(settings: AgentSettings, given: Given, *, state: Path) -> AsyncI
             policy=POLICY,
             listeners=[log_step, commands],
         )
+
+
+def _tell_call(call: str) -> None:
+    """For whoever wants to know what an agent costs the API server."""
+    log.debug("API call", call=call)
 
 
 def _webhook_hands(webhook: Webhook, clock: Clock) -> WebhookHands | None:

@@ -61,6 +61,19 @@ class Shelf(Generic[T]):
             case _:
                 pass
 
+    def take_part(self, news: Listed[T], belongs: Callable[[T], bool]) -> None:
+        """All that there is of a part: of the others nothing is said."""
+        listed = {self.name_of(item) for item in news.items}
+        for item in [item for name, item in self.known.items() if belongs(item) and name not in listed]:
+            self.take(Removed(item=item))
+        for item in news.items:
+            self.take(Changed(item=item))
+
+    def empty(self) -> None:
+        """What stood here is followed no more, and told as gone."""
+        for item in list(self.known.values()):
+            self.take(Removed(item=item))
+
     def batch(self) -> Batch[T] | None:
         """What was not told yet; from here on it counts as told. None if there is nothing."""
         if not (self._whole or self._changed or self._gone):

@@ -3,26 +3,32 @@
 Four watches run for as long as somebody listens. What they tell is gathered and handed on in batches, a few times a
 second: a storm over five hundred nodes is some dozens of events and not tens of thousands.
 
-Pods are followed all together, or those of one node (`only_node`) for an agent that runs there; told are only those of
-nodes that were asked about (`watch_pods`), because only about those a decision is due. Following all of them costs one
-connection whatever happens, where a watch for each node would open hundreds of them in the worst minute.
+Pods are followed all together, told are only those of nodes that were asked about (`watch_pods`), because only about
+those a decision is due. Following all of them costs one connection whatever happens, where a watch for each node would
+open hundreds of them in the worst minute.
+
+An agent, of which each node has one, follows its own node and the pods on it (`only_node`), and while nothing happens
+nothing else: five hundred agents that followed every budget would be told of each change five hundred times. Only from
+when its pods are asked about does it follow the budgets in their namespaces and, if one of them has a claim, the
+attachments; and it tells of these before it tells of the pods.
 
 An API server that is away for longer than a moment is told once (`ClusterSilent`); the next `NodesSeen` ends that.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing, suppress
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
+from functools import partial
 
 from spotward.engine.ports import Clock, Delivery
 from spotward.kube.client import Kube
+from spotward.kube.following import Following, Interest
 from spotward.kube.pods import PodHands
 from spotward.kube.reading import attachment, budget, node, pod
 from spotward.kube.resources import ATTACHMENTS, BUDGETS, NODES, PODS
 from spotward.kube.shelves import PodShelves, Shelf
-from spotward.kube.watch import Lost, Regained, Wanted, Watch
+from spotward.kube.watch import Changed, Listed, Removed, Wanted
 from spotward.model.cluster import Budget, Claim, Node, Pod, VolumeAttachment
 from spotward.model.errors import OutsideError, Transient
 from spotward.model.event import Event
@@ -39,7 +45,8 @@ SILENT_SECONDS = 1.0
 """A connection that breaks and stands again sooner is nobody's business."""
 
 LISTED_SECONDS_MAX = 10.0
-"""How long the question for a node's pods waits until pods were seen at all."""
+"""How long the question for a node's pods waits until pods were seen at all; and an agent's, until what is needed
+beside them was told."""
 
 
 class Handed:
@@ -77,9 +84,12 @@ class Surroundings:
         )
         self._claims: dict[str, Claim] = {}
         """Those that have their volume, which never changes again."""
-        self._stirred, self._listed = asyncio.Event(), asyncio.Event()
-        self._lost: dict[str, tuple[float, str]] = {}
-        """Kind → since when (by the stopwatch) it cannot be followed, and why."""
+        self._following = Following(kube)
+        self._needed: set[str] = set()
+        """Names of what an agent follows besides, as long as it empties its node."""
+        self._told: set[str] = set()
+        """Of what is followed, what was told whole to the listener."""
+        self._telling = asyncio.Condition()
         self._silence_told = False
 
     @property
@@ -95,13 +105,12 @@ class Surroundings:
 
     async def watch_pods(self, node: str, instance_id: str) -> PodsSeen:
         """All pods of a node; from then on every change of them is told. Raises OutsideError: what we know is old."""
-        try:
-            async with asyncio.timeout(LISTED_SECONDS_MAX):
-                await self._listed.wait()
-        except TimeoutError:
-            raise Transient("the pods of the cluster were not seen yet", code="NotListed") from None
-        if (lost := self._lost.get(PODS.plural)) is not None:
+        await self._until_told({PODS.plural}, "the pods of the cluster were not seen yet")
+        if (lost := self._following.lost.get(PODS.plural)) is not None:
             raise Transient(f"what is known of the node's pods is old: {lost[1]}", code="Unreachable")
+        if self._only_node is not None:
+            self._need(self._pods.of(node))
+            await self._until_told(self._interests().keys(), "the budgets of the node's pods were not seen yet")
         claims = await self._claims_of(self._pods.of(node))
         pods = self._pods.ask(node, instance_id)  # last, so that no change of them is told before they are
         return PodsSeen(
@@ -111,6 +120,27 @@ class Surroundings:
     def unwatch_pods(self, node: str) -> None:
         """They are of no interest any more."""
         self._pods.forget(node)
+        if self._only_node is not None:
+            self._needed.clear()
+            self._following.stirred.set()
+
+    def _need(self, pods: Iterable[Pod]) -> None:
+        """An agent follows what is needed to move these."""
+        pods = tuple(pods)
+        wanted = {f"{BUDGETS.plural}/{each.namespace}" for each in pods}
+        wanted |= {ATTACHMENTS.plural for each in pods if each.claims}
+        if not wanted <= self._needed:
+            self._needed |= wanted
+            self._following.stirred.set()
+
+    async def _until_told(self, names: Iterable[str], otherwise: str) -> None:
+        """Until these were told. Raises Transient, in those words."""
+        wanted = set(names)
+        try:
+            async with asyncio.timeout(LISTED_SECONDS_MAX), self._telling:
+                await self._telling.wait_for(lambda: wanted <= self._told)
+        except TimeoutError:
+            raise Transient(otherwise, code="NotListed") from None
 
     async def _claims_of(self, pods: Iterable[Pod]) -> tuple[Claim, ...]:
         """The claims of these pods, each asked for once. Raises OutsideError."""
@@ -130,64 +160,72 @@ class Surroundings:
 
     async def deliveries(self) -> AsyncGenerator[Delivery, None]:
         """Batches of what there is and what changes, for ever. Raises Permanent: we may not look."""
-        tasks = [asyncio.create_task(self._follow(wanted, take)) for wanted, take in self._wanted()]
+        following = self._following
         try:
+            self._follow_what_counts()
             while True:
-                await self._until_stirred(tasks)
+                impatient = following.lost and not self._silence_told
+                await following.until_stirred(seconds_max=SILENT_SECONDS if impatient else None)
                 await asyncio.sleep(BATCH_SECONDS)
-                self._stirred.clear()
+                following.stirred.clear()
+                self._follow_what_counts()
+                listed = set(following.listed)
                 events = await self._events()
                 handed = Handed(len(events))
                 for event in events:
                     yield Delivery(event=event, acknowledge=handed.acknowledge)
+                await self._have_told(listed)
                 await handed.dealt_with()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._told.clear()
+            await following.close()
 
-    def _wanted(self) -> list[tuple[Wanted[Any], Callable[[Any], None]]]:
+    async def _have_told(self, names: set[str]) -> None:
+        async with self._telling:
+            self._told = names
+            self._telling.notify_all()
+
+    def _follow_what_counts(self) -> None:
+        self._following.keep(self._interests())
+        if self._only_node is not None and not self._needed:
+            self._budgets.empty()
+            self._attachments.empty()
+
+    def _interests(self) -> dict[str, Interest]:
         """What is followed, and where it goes."""
         me = self._only_node
-        named, placed = (f"metadata.name={me}", f"spec.nodeName={me}") if me is not None else ("", "")
-        return [
-            (Wanted(resource=NODES, reader=node, field_selector=named), self._nodes.take),
-            (Wanted(resource=PODS, reader=pod, field_selector=placed), self._pods.take),
-            (Wanted(resource=BUDGETS, reader=budget), self._budgets.take),
-            (Wanted(resource=ATTACHMENTS, reader=attachment), self._attachments.take),
-        ]
+        if me is None:
+            return {
+                NODES.plural: Interest(wanted=Wanted(resource=NODES, reader=node), take=self._nodes.take),
+                PODS.plural: Interest(wanted=Wanted(resource=PODS, reader=pod), take=self._pods.take),
+                BUDGETS.plural: Interest(wanted=Wanted(resource=BUDGETS, reader=budget), take=self._budgets.take),
+                ATTACHMENTS.plural: self._attached(),
+            }
+        mine = Wanted(resource=NODES, reader=node, field_selector=f"metadata.name={me}", cached=True)
+        here = Wanted(resource=PODS, reader=pod, field_selector=f"spec.nodeName={me}", cached=True)
+        return {
+            NODES.plural: Interest(wanted=mine, take=self._nodes.take),
+            PODS.plural: Interest(wanted=here, take=self._pods.take),
+            **{name: self._needed_by_agent(name) for name in self._needed},
+        }
 
-    async def _follow(self, wanted: Wanted[Any], take: Callable[[Any], None]) -> None:
-        """One watch, for ever."""
-        kind = wanted.resource.plural
-        async with aclosing(Watch(kube=self._kube, wanted=wanted).news()) as told:
-            async for news in told:
-                if isinstance(news, Lost):
-                    self._lost[kind] = (time.perf_counter(), news.reason)
-                    self._stirred.set()
-                    continue
-                self._lost.pop(kind, None)
-                if not isinstance(news, Regained):
-                    take(news)
-                if self._pods.listed:
-                    self._listed.set()
-                self._stirred.set()
+    def _needed_by_agent(self, name: str) -> Interest:
+        _, _, namespace = name.partition("/")
+        if not namespace:
+            return self._attached()
+        wanted = Wanted(resource=BUDGETS, reader=budget, namespace=namespace, cached=True)
+        return Interest(wanted=wanted, take=partial(self._take_budgets, namespace))
 
-    async def _until_stirred(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        """Until there may be something to tell. Raises what ended a watch."""
-        waiting = asyncio.create_task(self._stirred.wait())
-        impatient = self._lost and not self._silence_told
-        try:
-            await asyncio.wait(
-                {waiting, *tasks},
-                timeout=SILENT_SECONDS if impatient else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            waiting.cancel()
-        for task in tasks:
-            if task.done():
-                task.result()
+    def _attached(self) -> Interest:
+        wanted = Wanted(resource=ATTACHMENTS, reader=attachment, cached=self._only_node is not None)
+        return Interest(wanted=wanted, take=self._attachments.take)
+
+    def _take_budgets(self, namespace: str, news: Listed[Budget] | Changed[Budget] | Removed[Budget]) -> None:
+        """A list of one namespace says nothing about the others."""
+        if isinstance(news, Listed):
+            self._budgets.take_part(news, lambda each: each.namespace == namespace)
+        else:
+            self._budgets.take(news)
 
     async def _events(self) -> list[Event]:
         """All that was not told yet, nodes first: pods of a node nobody knows would be pods of nothing."""
@@ -195,6 +233,8 @@ class Surroundings:
         events: list[Event] = []
         events += self._nodes_seen(now)
         for name, instance_id, told in self._pods.batches():
+            if self._only_node is not None:
+                self._need(told.items)
             events.append(
                 PodsSeen(
                     time=now,
@@ -221,7 +261,7 @@ class Surroundings:
             self._silence_told = True
             return [ClusterSilent(time=now, cluster=self._cluster, reason=silence)]
         told = self._nodes.batch()
-        regained = self._silence_told and not self._lost
+        regained = self._silence_told and not self._following.lost
         self._silence_told = self._silence_told and not regained
         if told is None:
             return [NodesSeen(time=now, cluster=self._cluster)] if regained else []
@@ -229,13 +269,13 @@ class Surroundings:
         seen = NodesSeen(time=now, cluster=self._cluster, nodes=told.items, gone=gone, whole=told.whole)
         if not self._silence_told:
             return [seen]
-        return [seen, ClusterSilent(time=now, cluster=self._cluster, reason=min(self._lost.values())[1])]
+        return [seen, ClusterSilent(time=now, cluster=self._cluster, reason=min(self._following.lost.values())[1])]
 
     def _silence(self) -> str:
         """Why nothing can be seen, if that has lasted and was not told yet; else empty."""
-        if self._silence_told or not self._lost:
+        if self._silence_told or not self._following.lost:
             return ""
-        since, reason = min(self._lost.values())
+        since, reason = min(self._following.lost.values())
         return reason if time.perf_counter() - since >= SILENT_SECONDS else ""
 
     async def _claims_if_any(self, pods: tuple[Pod, ...]) -> tuple[Claim, ...]:

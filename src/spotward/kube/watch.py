@@ -31,7 +31,8 @@ LIST_PAGE = 500
 """Objects per page of a list, as client-go asks: a page of pods is about 3 MB."""
 
 WATCH_SECONDS = 300
-"""After so long the server ends a watch and we go on with a new one, at another replica of it perhaps."""
+"""After so long, and up to twice as long, the server ends a watch and we go on with a new one, at another replica of it
+perhaps. By chance, so that watches that began together do not all begin anew in the same second."""
 
 PAUSE_SECONDS_FIRST = 0.2
 PAUSE_SECONDS_MAX = 3.0
@@ -97,6 +98,9 @@ class Wanted(Generic[T]):
     field_selector: str = ""
     """Such as `spec.nodeName=n-1` for pods, `metadata.name=n-1` for anything."""
     label_selector: str = ""
+    cached: bool = False
+    """A list as the API server has it in memory will do, as kubelets ask for it: it may be some moments old, which the
+    watch after it makes up for, and costs what it holds; without, etcd is read over all that there is of the kind."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -148,7 +152,7 @@ class Watch(Generic[T]):
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version or "",
-            "timeoutSeconds": str(WATCH_SECONDS),
+            "timeoutSeconds": str(int(WATCH_SECONDS * self.dice.uniform(1.0, 2.0))),
         }
         async with self.kube.stream(self.wanted.resource, namespace=self.wanted.namespace, query=query) as stream:
             if self._failures:
@@ -174,7 +178,8 @@ class Watch(Generic[T]):
 
     async def _list(self) -> tuple[T, ...]:
         items: list[T] = []
-        query = {**self.wanted.query, "limit": str(self.page)}
+        how = {"resourceVersion": "0"} if self.wanted.cached else {"limit": str(self.page)}
+        query = {**self.wanted.query, **how}
         while True:
             page = await self.kube.json(
                 "list",

@@ -9,6 +9,7 @@ FastAPI and uvicorn are imported when pages are really served: commands that ser
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from spotward.web.view import View
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 CONNECTIONS_MAX = 100
 """Connections beyond that are answered 503. A scraper and a probe need two."""
@@ -40,55 +42,59 @@ async def serving(view: View, *, host: str, port: int | None) -> AsyncIterator[s
     if port is None:
         yield None
         return
-    door = await _opened(host, port)
-    server = _server(view)
+    from spotward.web.app import build
+
+    door = await opened(host, port)
+    server = guest(build(view))
     task = asyncio.create_task(server.serve(sockets=[door]))
     task.add_done_callback(_ended)
     try:
-        yield _address(door)  # the door is open already: who comes before the server has begun waits in its queue
+        yield place_of(door)  # the door is open already: who comes before the server has begun waits in its queue
     finally:
         server.should_exit = True
         await asyncio.wait([task])
         door.close()
 
 
-async def _opened(host: str, port: int) -> socket.socket:
-    """A socket that listens there."""
+async def opened(host: str, port: int, *, section: str = "web") -> socket.socket:
+    """A socket that listens there. section: of the configuration, which ConfigError names."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"web.host is {host!r}: {error}; set it to an address of this machine") from error
+        raise ConfigError(f"{section}.host is {host!r}: {error}; set it to an address of this machine") from error
     family, _, _, _, address = found[0]
     try:
         return socket.create_server(address[:2], family=family)
     except OSError as error:
-        raise ConfigError(_why_not(host, port, error)) from error
+        raise ConfigError(_why_not(section, host, port, error)) from error
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(section: str, host: str, port: int, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return (
-                f"web.port is {port}, and another program listens there on {host}; set web.port to a free one, "
-                "to 0 for any, or to null for no pages"
+                f"{section}.port is {port}, and another program listens there on {host}; set {section}.port to a free "
+                "one, to 0 for any, or to null for none"
             )
         case errno.EACCES:
-            return f"web.port is {port}, which this user may not open; set web.port to one above 1023"
+            return f"{section}.port is {port}, which this user may not open; set {section}.port to one above 1023"
         case errno.EADDRNOTAVAIL:
-            return f"web.host is {host!r}, which is no address of this machine; set it to one, or to 0.0.0.0 for all"
+            return (
+                f"{section}.host is {host!r}, which is no address of this machine; set it to one, or to 0.0.0.0 for all"
+            )
         case _:
-            return f"web.host is {host!r} and web.port {port}: {error.strerror}; set them to where pages can be served"
+            return f"{section}.host is {host!r}, its port {port}: {error.strerror}; set them to where we can listen"
 
 
-def _address(door: socket.socket) -> str:
-    host, port = door.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def place_of(door: socket.socket, *, encrypted: bool = False) -> str:
+    """Its address, as a browser takes it."""
+    scheme, (host, port) = "https" if encrypted else "http", door.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _server(view: View) -> "uvicorn.Server":
+def guest(app: "FastAPI", context: ssl.SSLContext | None = None) -> "uvicorn.Server":
+    """A server of an application. context: for TLS."""
     import uvicorn
-
-    from spotward.web.app import build
 
     class Guest(uvicorn.Server):
         """A server in somebody else's loop: the signals are the host's."""
@@ -98,7 +104,7 @@ def _server(view: View) -> "uvicorn.Server":
             yield
 
     config = uvicorn.Config(
-        build(view),
+        app,
         http="h11",
         ws="none",
         lifespan="off",
@@ -108,6 +114,7 @@ def _server(view: View) -> "uvicorn.Server":
         server_header=False,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=CLOSING_SECONDS_MAX,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
     config.load()  # what is missing or wrong is found out here, not in a task of its own
     return Guest(config)

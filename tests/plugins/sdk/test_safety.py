@@ -73,7 +73,7 @@ async def is_shut(caller: Caller, *codes: grpc.StatusCode) -> None:
 @pytest.mark.parametrize(
     ("safety", "address", "words"),
     [
-        (Safety(), "127.0.0.1", "anybody who reaches this address could make the plugin act"),
+        (Safety(), "127.0.0.1", "anybody who reaches this address could make it act"),
         (Safety(certificate=Path("a")), "127.0.0.1", "a certificate and its key go together"),
         (Safety(client_ca=Path("a")), "127.0.0.1", "client certificates need TLS"),
         (Safety(certificate=Path("a"), key=Path("b")), "127.0.0.1", "give a token file or a client CA"),

@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-
-import grpc
+from typing import TYPE_CHECKING
 
 from spotward.plugins.sdk.files import versions
+
+if TYPE_CHECKING:
+    import grpc
 
 TOKEN_CHARACTERS_MIN = 16
 """A shorter token is guessed too soon."""
@@ -47,7 +49,7 @@ class Safety:
             return self
         if self.token_file is None and self.client_ca is None:
             raise Unsafe(
-                "anybody who reaches this address could make the plugin act; give a token file or a client CA, "
+                "anybody who reaches this address could make it act; give a token file or a client CA, "
                 "or say that this is meant with --insecure"
             )
         if self.certificate is None and not is_loopback(host):
@@ -61,10 +63,12 @@ class Safety:
             tokens(self.token_file)
         return self
 
-    def credentials(self) -> grpc.ServerCredentials | None:
+    def credentials(self) -> "grpc.ServerCredentials | None":
         """For a port with TLS; None for one without. Renewed files are taken up by the next connection."""
         if self.certificate is None or self.key is None:
             return None
+        import grpc  # late: who listens by HTTP asks for the same and needs none of it
+
         renewed = _Renewed(self.certificate, self.key, self.client_ca)
         return grpc.dynamic_ssl_server_credentials(
             renewed.current(), renewed.current, require_client_authentication=self.client_ca is not None
@@ -80,13 +84,15 @@ class _Renewed:
         self._seen = versions(self._files)
         self._configuration = self._read()
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
+    def _read(self) -> "grpc.ServerCertificateConfiguration":
+        import grpc
+
         ca = content(self._client_ca) if self._client_ca is not None else None
         return grpc.ssl_server_certificate_configuration(
             [(content(self._key), content(self._certificate))], root_certificates=ca
         )
 
-    def current(self) -> grpc.ServerCertificateConfiguration:
+    def current(self) -> "grpc.ServerCertificateConfiguration":
         """The old one stays while a new one cannot be read."""
         with suppress(OSError, Unsafe):
             now = versions(self._files)

@@ -1,0 +1,158 @@
+"""The doors themselves.
+
+| path | who comes in |
+| --- | --- |
+| `POST /api/v1/alerts`, `/api/v2/alerts` | Prometheus, to which we pose as an Alertmanager |
+| `POST /alertmanager` | Alertmanager's webhook |
+| `POST /events` | CloudEvents 1.0: one (structured or binary) or a batch |
+| `POST /eventbridge` | an API destination of EventBridge |
+| `GET /healthz` | whoever wants to know whether the doors are open |
+
+Answers: 200 when all that could be read is stored (what could not is told as `warnings`, and set aside); 400 when
+nothing could be read; 401 without a credential; 413, 415; 503 when it could not be stored now and should be said again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from spotward.engine.ports import Clock
+from spotward.events.alertmanager import Heard, read_alerts
+from spotward.events.cloudevents import BATCH, STRUCTURED, read_batch, read_binary, read_structured
+from spotward.events.envelope import Ignored
+from spotward.events.eventbridge import parse_all
+from spotward.events.occurred import read_envelope
+from spotward.model.errors import PayloadError
+from spotward.model.event import Event
+from spotward.model.flow_event import Occurred
+from spotward.web.doors.body import TooLong, body_of, text_of
+from spotward.web.doors.letterbox import Letterbox, LetterboxFull
+
+Opens = Callable[[str], bool]
+"""Does this `Authorization` header open the door?"""
+
+COME_AGAIN_SECONDS = 5
+"""What a teller is asked to wait before saying it again."""
+
+ALERTS = {"type": "array", "items": {"type": "object", "properties": {"labels": {"type": "object"}}}}
+
+
+def _takes(*media: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {each: {"schema": schema or {}} for each in media}}}
+
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Nothing of it could be read."},
+    401: {"description": "A credential is needed."},
+    413: {"description": "It is too long."},
+    415: {"description": "It is of a type that is not taken."},
+    503: {"description": "It could not be stored now; say it again."},
+}
+
+
+def build(letterbox: Letterbox, clock: Clock, opens: Opens | None) -> FastAPI:
+    """The application. opens: None lets everybody in."""
+    app = FastAPI(title="Spotward's doors", docs_url=None, redoc_url=None)
+    door = _Door(letterbox, clock)
+
+    @app.middleware("http")
+    async def doorkeeper(request: Request, go_on: Callable[[Request], Any]) -> Response:
+        if opens is not None and request.url.path != "/healthz" and not opens(_shown(request)):
+            return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
+        response: Response = await go_on(request)
+        return response
+
+    @app.exception_handler(PayloadError)
+    async def unreadable(request: Request, error: Exception) -> Response:
+        del request
+        return _said(413 if isinstance(error, TooLong) else 400, str(error))
+
+    @app.exception_handler(LetterboxFull)
+    async def full(request: Request, error: Exception) -> Response:
+        del request
+        return _said(503, str(error))
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, bool]:
+        return {"open": True}
+
+    async def alerts(request: Request) -> Response:
+        text = text_of(await body_of(request))
+        return await door.heard(read_alerts(text, now=clock.now()), "prometheus")
+
+    async def alertmanager(request: Request) -> Response:
+        text = text_of(await body_of(request))
+        return await door.heard(read_alerts(text, now=clock.now()), "alertmanager")
+
+    async def events(request: Request) -> Response:
+        return await door.heard(_events_in(await body_of(request), request), "cloudevents")
+
+    async def eventbridge(request: Request) -> Response:
+        return await door.envelope(text_of(await body_of(request)))
+
+    taken = _takes("application/json", schema=ALERTS)
+    cloud = _takes(STRUCTURED, BATCH, "application/json", schema={"type": ["object", "array"]})
+    for path, handler, extra in (
+        ("/api/v1/alerts", alerts, taken),
+        ("/api/v2/alerts", alerts, taken),
+        ("/alertmanager", alertmanager, _takes("application/json", schema={"type": "object"})),
+        ("/events", events, cloud),
+        ("/eventbridge", eventbridge, _takes("application/json", schema={"type": "object"})),
+    ):
+        app.add_api_route(
+            path, handler, methods=["POST"], responses=ANSWERS, openapi_extra=extra, response_class=JSONResponse
+        )
+    return app
+
+
+class _Door:
+    """Puts what was said into the letterbox, and says what became of it."""
+
+    def __init__(self, letterbox: Letterbox, clock: Clock) -> None:
+        self._letterbox, self._clock = letterbox, clock
+
+    async def heard(self, heard: Heard, door: str) -> Response:
+        if heard.troubles and not heard.occurrences:
+            await self._letterbox.put(heard.troubles)
+            return _said(400, "; ".join(str(each) for each in heard.troubles[:5]))
+        now = self._clock.now()
+        occurred = [Occurred(time=now, occurrence=each, door=door) for each in heard.occurrences]
+        return await self._stored([*occurred, *heard.troubles], heard.troubles)
+
+    async def envelope(self, text: str) -> Response:
+        """An event of EventBridge: what it says of an instance, and itself, for rules."""
+        now = self._clock.now()
+        said = [each for each in parse_all(text, received=now) if not isinstance(each, Ignored)]
+        occurred = Occurred(time=now, occurrence=read_envelope(text), door="eventbridge")
+        return await self._stored([*said, occurred], ())
+
+    async def _stored(self, said: Sequence[Event | PayloadError], troubles: Sequence[PayloadError]) -> Response:
+        await self._letterbox.put(said)
+        body: dict[str, Any] = {"status": "success"}
+        if troubles:
+            body["warnings"] = [str(each) for each in troubles[:20]]
+        return JSONResponse(body)
+
+
+def _events_in(body: bytes, request: Request) -> Heard:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == BATCH:
+        return read_batch(text_of(body))
+    if content_type == STRUCTURED:
+        return Heard(occurrences=(read_structured(text_of(body)),))
+    return Heard(occurrences=(read_binary({k.lower(): v for k, v in request.headers.items()}, body),))
+
+
+def _shown(request: Request) -> str:
+    """The credential: a bearer token, or what an API destination sends as its key."""
+    key = request.headers.get("x-api-key")
+    return request.headers.get("authorization", "") or (f"Bearer {key}" if key else "")
+
+
+def _said(status: int, words: str, *, bearer: bool = False) -> Response:
+    headers = {"www-authenticate": "Bearer"} if bearer else {}
+    if status == 503:
+        headers["retry-after"] = str(COME_AGAIN_SECONDS)
+    return JSONResponse({"status": "error", "error": words}, status_code=status, headers=headers)

@@ -73,7 +73,7 @@ def test_only_what_differs_is_worth_a_line_of_the_log(environment: pytest.Monkey
 
 
 def test_all_that_cannot_be_done_stops_the_start_at_once(environment: pytest.MonkeyPatch) -> None:
-    said(environment, GRACE_PERIOD="30", TAINT_EFFECT="NoExecute", DRY_RUN="maybe")
+    said(environment, UPTIME_FROM_FILE="x", TAINT_EFFECT="NoExecute", DRY_RUN="maybe")
     with pytest.raises(ConfigError) as caught:
         heard(None, Ours.AGENT, ["--taint-nodes"])
     lines = str(caught.value).splitlines()
@@ -144,13 +144,13 @@ def test_it_is_asked_for_by_an_option_or_a_variable() -> None:
 
 
 def test_run_in_its_place_tells_what_stops_it(alone: Program, environment: pytest.MonkeyPatch) -> None:
-    said(environment, **QUEUE, TAINT_EFFECT="NoExecute", GRACE_PERIOD="30")
+    said(environment, **QUEUE, TAINT_EFFECT="NoExecute", GRACE_PERIOD="0")
     told = alone("run", "--once", "--compat-nth", "--workers=none", "--cordon-onl", code=Exit.USAGE).err
     assert "--cordon-onl" in told, "a word that is nobody's stops it before anything is read"
     told = alone("run", "--once", "--compat-nth", "--workers=none", code=Exit.USAGE).err
     assert "`--workers` is wrong: 'none' cannot be read; give a whole number from 1 up" in told
     assert "`TAINT_EFFECT` is refused: it would take every pod at once" in told
-    assert "`GRACE_PERIOD` is refused" in told
+    assert "`GRACE_PERIOD` is wrong: '0' cannot be read" in told
 
 
 def test_without_being_asked_run_knows_none_of_its_options(alone: Program, environment: pytest.MonkeyPatch) -> None:
@@ -179,20 +179,20 @@ def test_what_is_refused_is_told_all_at_once_and_nothing_is_written_without_forc
     alone: Program, tmp_path: Path
 ) -> None:
     values, made = tmp_path / "values.yaml", tmp_path / "spotward.yaml"
-    values.write_text("gracePeriod: 30\ncordononly: true\ntaintNode: true\n")
+    values.write_text("procUptimeFile: x\ncordononly: true\ntaintNode: true\n")
     told = alone("convert", "nth", values, "-o", made, code=Exit.USAGE)
-    assert f"{values}:1:1: `gracePeriod` is refused" in told.err
+    assert f"{values}:1:1: `procUptimeFile` is refused" in told.err
     assert f"{values}:2:1: `cordononly` is wrong: the chart has no such value; did you mean `cordonOnly`?" in told.err
     assert "2 not carried over; nothing is written" in told.err
     assert not made.exists()
     forced = alone("convert", "nth", values, "-o", made, "--force")
-    assert "`gracePeriod` is refused" in forced.err
+    assert "`procUptimeFile` is refused" in forced.err
     assert load(made).nodes.nth_marks
 
 
 def test_the_report_is_printed_also_where_something_is_refused(alone: Program, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
-    values.write_text("gracePeriod: 30\n")
+    values.write_text("procUptimeFile: x\n")
     report = json.loads(alone("convert", "nth", values, "--output", "json", code=Exit.USAGE).out)
     assert report["bad"] == 1
     assert report["findings"][0]["line"] == 1

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from spotward.cli.chosen import chosen
 from spotward.config import Config, changed, load, parse, settings
 from spotward.model.errors import ConfigError
 
@@ -70,6 +71,8 @@ def test_a_wrong_option_is_named() -> None:
 def test_compat_opens_the_scope_to_autospottings_tags_and_nothing_else_does() -> None:
     assert not Config().groups_policy.compat_autospotting
     assert parse("compat: {autospotting: true}", file="f").groups_policy.compat_autospotting
+    assert chosen(None, autospotting=True).groups_policy.compat_autospotting
+    assert not chosen(None).groups_policy.compat_autospotting
 
 
 def test_the_reference_lists_every_setting_as_it_is() -> None:

@@ -32,7 +32,7 @@ def variables(place: Machine, folder: Path, port: int, **more: str) -> dict[str,
         "INSTANCE_METADATA_URL": place.door.url,
         "METADATA_TRIES": "3",
         "DELETE_LOCAL_DATA": "",
-        "POD_TERMINATION_GRACE_PERIOD": "",
+        "POD_TERMINATION_GRACE_PERIOD": "20",
         "ENABLE_SPOT_INTERRUPTION_DRAINING": "true",
         "ENABLE_SQS_TERMINATION_DRAINING": "false",
         "TAINT_NODE": "true",
@@ -86,7 +86,7 @@ async def test_a_notice_is_handled_with_their_variables_alone(stage: Stage, tmp_
 @on_stage
 async def test_what_cannot_be_kept_stops_the_start_before_anything_is_touched(stage: Stage, tmp_path: Path) -> None:
     async with machine(stage, tmp_path, INTERRUPTED) as place:
-        async with agent_of(place, tmp_path, TAINT_EFFECT="NoExecute", POD_TERMINATION_GRACE_PERIOD="30") as agent:
+        async with agent_of(place, tmp_path, TAINT_EFFECT="NoExecute", UPTIME_FROM_FILE="x") as agent:
             assert await agent.process.wait() == Exit.USAGE
             assert agent.says("`TAINT_EFFECT` is refused: it would take every pod at once, past every budget")
             assert agent.says(

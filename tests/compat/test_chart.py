@@ -71,7 +71,7 @@ def test_the_first_lines_say_how_it_is_started() -> None:
 def test_all_that_is_wrong_is_told_at_once_with_its_line_and_the_nearest_name() -> None:
     text = (
         "cordononly: true\n"
-        "podTerminationGracePeriod: 30\n"
+        "procUptimeFile: /tmp/uptime\n"
         "image: {tagg: v1}\n"
         "workers: [1]\n"
         "taintNode: perhaps\n"
@@ -88,7 +88,7 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line_and_the_nearest_name() 
     said = bad(text)
     expected = [
         ("values.yaml:1:1: `cordononly` is wrong", "did you mean `cordonOnly`?"),
-        ("values.yaml:2:1: `podTerminationGracePeriod` is refused", "leave it out, or -1"),
+        ("values.yaml:2:1: `procUptimeFile` is refused", "leave it out"),
         ("values.yaml:3:9: `image.tagg` is wrong", "did you mean `tag`?"),
         ("values.yaml:4:1: `workers` is wrong", "give a whole number"),
         ("values.yaml:5:1: `taintNode` is wrong", "give true or false"),
@@ -108,19 +108,19 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line_and_the_nearest_name() 
 
 
 def test_what_is_left_out_stands_in_the_file_that_is_written_all_the_same() -> None:
-    text = as_yaml(of("cordonOnly: true\ngracePeriod: 5\nresources: {limits: {cpu: 1}}\n"), source="values.yaml")
-    assert "# NOT carried over; see to each of these:\n#   - gracePeriod: each pod has the grace" in text
+    text = as_yaml(of("cordonOnly: true\nprocUptimeFile: x\nresources: {limits: {cpu: 1}}\n"), source="values.yaml")
+    assert "# NOT carried over; see to each of these:\n#   - procUptimeFile: a reboot is told by the boot id" in text
     assert "#   - resources: about its own pods" in text
     assert parse(text, file="f").nodes.interruption == "cordon"
 
 
 def test_the_report_is_for_programs() -> None:
-    report = json.loads(as_report(of(f"{QUEUE}dryRun: true\ngracePeriod: 5\n")))
+    report = json.loads(as_report(of(f"{QUEUE}dryRun: true\nprocUptimeFile: x\n")))
     assert report["version"] == 1
     assert (report["program"], report["bad"], report["options"]) == ("run", 1, {"--dry-run": ""})
     assert report["settings"]["kubernetes"] == {"enabled": True}
     (refused,) = [each for each in report["findings"] if each["outcome"] == "refused"]
-    assert (refused["name"], refused["line"], refused["column"]) == ("gracePeriod", 4, 1)
+    assert (refused["name"], refused["line"], refused["column"]) == ("procUptimeFile", 4, 1)
     assert parse(json.dumps(report["settings"]), file="f").queue is not None
 
 

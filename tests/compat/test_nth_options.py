@@ -41,6 +41,9 @@ BECOMES: list[tuple[str, str, Program, dict[str, object]]] = [
     ("IGNORE_DAEMON_SETS", "false", AGENT, {"nodes.daemon_sets": True}),
     ("DELETE_LOCAL_DATA", "true", AGENT, {"nodes.local_data": "evict"}),
     ("DELETE_LOCAL_DATA", "false", AGENT, {"nodes.local_data": "leave"}),
+    ("GRACE_PERIOD", "45", AGENT, {"nodes.pod_grace_seconds_max": 45}),
+    ("POD_TERMINATION_GRACE_PERIOD", "30", RUN, {"nodes.pod_grace_seconds_max": 30}),
+    ("POD_TERMINATION_GRACE_PERIOD", "-1", RUN, {}),
     ("NODE_TERMINATION_GRACE_PERIOD", "300", RUN, {"nodes.termination_seconds": 300}),
     ("WEBHOOK_URL", "https://example.com/x", RUN, {"webhook.url": "https://example.com/x"}),
     ("WEBHOOK_PROXY", "http://proxy:3128", RUN, {"webhook.proxy": "http://proxy:3128"}),
@@ -103,8 +106,6 @@ BESIDE = {
 """Those that say something only beside others."""
 
 REFUSED = [
-    ("GRACE_PERIOD", "30", AGENT, "cut only where the time does not suffice"),
-    ("POD_TERMINATION_GRACE_PERIOD", "0", RUN, "leave it out, or -1"),
     ("WEBHOOK_TEMPLATE_FILE", "/etc/t", RUN, "set `webhook.template_file`"),
     ("MANAGED_ASG_TAG", "mine", RUN, "set check-tag-before-draining to false"),
     ("MANAGED_TAG", "mine", RUN, "set check-tag-before-draining to false"),
@@ -119,6 +120,7 @@ REFUSED = [
 
 WRONG = [
     ("DRY_RUN", "yes", "give true or false"),
+    ("POD_TERMINATION_GRACE_PERIOD", "0", "give a whole number from 1 up, or -1 for what is usual"),
     ("NODE_TERMINATION_GRACE_PERIOD", "two minutes", "give a whole number from 1 up"),
     ("NODE_TERMINATION_GRACE_PERIOD", "0", "give a whole number from 1 up"),
     ("NODE_TERMINATION_GRACE_PERIOD", "nan", "give a whole number"),
@@ -233,12 +235,14 @@ def test_a_value_that_cannot_be_read_is_told_with_what_would_be_right_and_never_
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    translation = translated(RUN, DRY_RUN="yes", TAINT_EFFECT="NoExecute", GRACE_PERIOD="5", WORKERS="0", QUEUE_URL="q")
+    translation = translated(
+        RUN, DRY_RUN="yes", TAINT_EFFECT="NoExecute", WEBHOOK_TEMPLATE_FILE="t", WORKERS="0", QUEUE_URL="q"
+    )
     assert sorted(each.name for each in translation.bad) == [
         "DRY_RUN",
-        "GRACE_PERIOD",
         "QUEUE_URL",
         "TAINT_EFFECT",
+        "WEBHOOK_TEMPLATE_FILE",
         "WORKERS",
     ]
 

@@ -26,18 +26,14 @@ def chosen(
     from spotward.config import changed, load
 
     config = load(file, beneath=beneath)
-    groups = replace(
-        config.groups,
-        allow_unpriced=config.groups.allow_unpriced or bool(unpriced),
-        compat_autospotting=config.groups.compat_autospotting or bool(autospotting),
-    )
     return changed(
         config,
         regions=tuple(regions) if regions else None,
         state=state,
         queue=queue,
         on_demand_prices=prices,
-        groups=groups,
+        groups=replace(config.groups, allow_unpriced=True) if unpriced else None,
+        compat=config.compat.model_copy(update={"autospotting": True}) if autospotting else None,
         web=None if port is None else {"host": config.web.host, "port": port},
     )
 

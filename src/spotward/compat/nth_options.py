@@ -35,9 +35,7 @@ PORT = Number(1, 65_535)
 MANAGED_TAG = "aws-node-termination-handler/managed"
 WEB = ("web.host", "web.port", "agent --bind-addr")
 
-POD_GRACE = (
-    "each pod has the grace that its owner gave it, cut only where the time does not suffice; leave it out, or -1"
-)
+POD_GRACE = "a bound: no pod is given more, and one with a shorter grace keeps it; 0, which kills at once, is refused"
 TAG = (
     "tags are not looked at: every node of the cluster that it runs in is looked after, and no machine of another; "
     "`nodes.cluster` also lets go at once of instances that are tagged as another cluster's"
@@ -182,10 +180,11 @@ OPTIONS: tuple[Option, ...] = (
         env="GRACE_PERIOD",
         chart="gracePeriod",
         default="-1",
-        form=Number(0, negative_is_unsaid=True),
-        standing=REFUSED,
+        form=Number(1, negative_is_unsaid=True),
+        standing=MAPPED,
+        targets=("nodes.pod_grace_seconds_max",),
         note=POD_GRACE,
-        working=refused(POD_GRACE),
+        working=to("nodes.pod_grace_seconds_max"),
         now="pod-termination-grace-period",
     ),
     Option(
@@ -193,10 +192,11 @@ OPTIONS: tuple[Option, ...] = (
         env="POD_TERMINATION_GRACE_PERIOD",
         chart="podTerminationGracePeriod",
         default="-1",
-        form=Number(0, negative_is_unsaid=True),
-        standing=REFUSED,
+        form=Number(1, negative_is_unsaid=True),
+        standing=MAPPED,
+        targets=("nodes.pod_grace_seconds_max",),
         note=POD_GRACE,
-        working=refused(POD_GRACE),
+        working=to("nodes.pod_grace_seconds_max"),
     ),
     Option(
         flag="node-termination-grace-period",

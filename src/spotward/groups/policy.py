@@ -91,7 +91,7 @@ class GroupsPolicy:
     defaults: GroupPolicy = GroupPolicy()
 
     compat_autospotting: bool = False
-    """Read AutoSpotting's tags too: `spot-enabled=true` opts a group in."""
+    """Read AutoSpotting's tags too. Set by the edge from `compat.autospotting`, and needed by nobody else."""
 
     margin_percentage: float = 20.0
     """EC2 may pick any pool whose expected cost is at most this much above the best of its zone.

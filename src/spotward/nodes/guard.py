@@ -91,7 +91,7 @@ def _too_early(uid: str, incident: Incident, scene: Scene) -> str | None:
     stop = scene.stop(incident)
     if pod.leaving:
         return f"{pod.id} may go on stopping until {clock(stop)}" if scene.now < stop else None
-    if may_pass(incident, scene, latest_start(stop, pod.grace_seconds)):
+    if may_pass(incident, scene, latest_start(stop, scene.grace(pod))):
         return None
     return f"{pod.id} may not be deleted past its budget now"
 

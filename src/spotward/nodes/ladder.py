@@ -57,7 +57,7 @@ def move(record: PodRecord, pod: Pod, incident: Incident, scene: Scene, *, its_t
     spared = why_spared(pod, incident, scene.policy)
     if spared is not None:
         return Move(reason=spared)
-    latest = latest_start(scene.stop(incident), pod.grace_seconds)
+    latest = latest_start(scene.stop(incident), scene.grace(pod))
     if not its_turn and scene.now < latest:
         return Move(until=latest, reason="others go first")
     surging = why_surging(pod, incident, scene)
@@ -79,8 +79,7 @@ def _leaving(pod: Pod, incident: Incident, scene: Scene) -> Move:
 
 
 def _asked(record: PodRecord, pod: Pod, incident: Incident, scene: Scene, latest: float) -> Move:
-    stop = scene.stop(incident)
-    grace = fitting_grace(stop, scene.now, pod.grace_seconds)
+    grace = _instead(pod, incident, scene)
     short = f"; it gets {counted(grace, 'second')} instead of {pod.grace_seconds:.0f}" if grace is not None else ""
     covering = scene.world.cluster.budgets_of(pod)
     holding = scene.holders(pod)
@@ -99,6 +98,15 @@ def _asked(record: PodRecord, pod: Pod, incident: Incident, scene: Scene, latest
     if scene.now < record.retry_time and record.fate is Fate.WAITING:
         return Move(until=min(record.retry_time, latest if scene.now < latest else math.inf), reason=record.reason)
     return Move(rung=Rung.EVICT, grace_seconds=grace, reason=f"its node goes{short}")
+
+
+def _instead(pod: Pod, incident: Incident, scene: Scene) -> int | None:
+    """The grace to give it instead of its own, by a bound of the settings or for want of time; None leaves its own."""
+    wanted = scene.grace(pod)
+    fitting = fitting_grace(scene.stop(incident), scene.now, wanted)
+    if fitting is None and wanted < pod.grace_seconds:
+        return max(GRACE_SECONDS_MIN, math.floor(wanted))
+    return fitting
 
 
 def may_pass(incident: Incident, scene: Scene, latest: float) -> bool:

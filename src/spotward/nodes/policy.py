@@ -117,6 +117,10 @@ class NodesPolicy:
     """How long a lent pod may take to be available. Then the number is put back, and the pods stay on the node as long
     as nothing forces them."""
 
+    pod_grace_seconds_max: float = 0.0
+    """No pod is given longer than this to stop, whatever its owner gave it. 0 sets no bound: it is cut short only where
+    the time does not suffice."""
+
     reserve_seconds: float = 20.0
     """Kept free before a deadline: for volumes to be unmounted and detached, and for clocks that differ."""
 

@@ -69,6 +69,10 @@ class Scene:
         """When every pod of it must have stopped."""
         return stop_time(incident.deadline, self.policy.reserve_seconds)
 
+    def grace(self, pod: Pod) -> float:
+        """How long a pod may take to stop, in seconds: its own grace, or less where the settings bound it."""
+        return min(pod.grace_seconds, self.policy.pod_grace_seconds_max or math.inf)
+
     def past_budget(self, incident: Incident) -> PastBudget:
         """When its pods may be deleted past their budgets: the signal that allows most decides."""
         allowed = [self.policy.past_budget(cause) for cause in incident.causes]

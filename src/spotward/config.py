@@ -171,7 +171,11 @@ class Config(_Section):
     @property
     def groups_policy(self) -> GroupsPolicy:
         """The groups' policy with what other sections say of it."""
-        return replace(self.groups, compat_autospotting=self.groups.compat_autospotting or self.compat.autospotting)
+        return replace(
+            self.groups,
+            cluster_awaited=self.groups.cluster_awaited or self.nodes_policy.expects_a_cluster,
+            compat_autospotting=self.groups.compat_autospotting or self.compat.autospotting,
+        )
 
 
 def load(path: Path | None, *, beneath: Mapping[str, Any] | None = None) -> Config:

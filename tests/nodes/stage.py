@@ -12,7 +12,7 @@ from spotward.engine.core import Core, Step
 from spotward.engine.deciders import deciders, guards
 from spotward.engine.memory import remembered
 from spotward.groups.policy import GroupsPolicy
-from spotward.model.action import Action, FindInstance
+from spotward.model.action import Action
 from spotward.model.event import (
     Event,
     Failed,
@@ -23,7 +23,7 @@ from spotward.model.event import (
     Woken,
 )
 from spotward.model.incident import Incident
-from spotward.model.node_action import CompleteLifecycle, RecordHeartbeat, TellCluster
+from spotward.model.node_action import ClusterAction, TellCluster
 from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilent, LifecycleHooked, NodesSeen, PodsSeen
 from spotward.model.page import Asked
 from spotward.model.world import World
@@ -47,6 +47,7 @@ class Stage:
         cluster: ToyCluster,
         *,
         policy: NodesPolicy | None = None,
+        groups: GroupsPolicy | None = None,
         alone: bool = False,
         dry: bool = False,
         seed: int | None = None,
@@ -56,9 +57,10 @@ class Stage:
     ) -> None:
         self.cluster = cluster
         self.policy = policy or NodesPolicy(cluster=CLUSTER)
-        every = [incidents(self.policy)] if alone else deciders(GroupsPolicy(), self.policy)
+        both = (groups or GroupsPolicy(), self.policy)
+        every = [incidents(self.policy)] if alone else deciders(*both)
         first = [lambda _world, wish: "dry run" if wish.action.mutates else None] if dry else []
-        self.core = Core(every, [*first, *guards(GroupsPolicy(), self.policy)])
+        self.core = Core(every, [*first, *guards(*both)])
         self.world = World()
         self.time = 0.0
         self.asked: list[tuple[float, Asked]] = []
@@ -272,7 +274,7 @@ class Stage:
         def arrive() -> None:
             if life != self._life and (self._dice is None or self._dice.random() < 0.5):
                 return
-            fails = self.silent and not isinstance(asked.action, CompleteLifecycle | RecordHeartbeat | FindInstance)
+            fails = self.silent and isinstance(asked.action, ClusterAction)
             if fails or (self._dice is not None and self._dice.random() < self._lost):
                 answer: Event = _failed(asked, self.time)
             else:

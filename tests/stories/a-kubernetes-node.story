@@ -1,4 +1,4 @@
-# A member that is a Kubernetes node is left alone until its pods can be drained first; the other one moves.
+# A member that is a Kubernetes node is left alone where no cluster is looked after: nobody could drain it. The other moves.
 members: 2 m5.large on-demand
 
 00:00 node i-1

@@ -122,7 +122,7 @@ def _group_plan(world: World, group: Group, policy: GroupsPolicy) -> GroupPlan:
     except ConfigError as error:
         return base.model_copy(update={"left_alone": str(error)})
     untouched = replace(world, swaps=Swaps())
-    prospects = assess(untouched, group, wanted)
+    prospects = assess(untouched, group, wanted, cluster_awaited=policy.cluster_awaited)
     return base.model_copy(
         update={
             "left_alone": world.verdicts.get(group.id),

@@ -205,7 +205,7 @@ async def _with_prices(house: Parts, world: World) -> World:
         if not in_scope(group, policy):
             continue
         try:
-            prospects = assess(world, group, policy_of(group, policy))
+            prospects = assess(world, group, policy_of(group, policy), cluster_awaited=policy.cluster_awaited)
         except ConfigError:
             continue
         kept = [p.instance for p in prospects if p.instance is not None and p.fate is Fate.KEEP]

@@ -1,7 +1,8 @@
 """When a fleet gave too few instances: whether to try again, and where.
 
 A swap that only saves money does not insist: its members stay on demand, the dry pools rest, and a later swap tries
-others. A rescue insists: other Spot pools first, then on-demand, zone by zone, because the member is leaving anyway.
+others. A rescue tries other Spot pools; at a notice it insists, and then on-demand, zone by zone, because the member is
+leaving anyway. On advice alone a member is worth a better pool and no more: most that are advised of are never taken.
 """
 
 from collections import Counter
@@ -30,6 +31,8 @@ def with_another_try(swap: Swap, world: World, group: Group, policy: GroupsPolic
         untried = _spot_places(swap, world, group, policy)
         if untried:
             return _launching(swap, group, missing, Lifecycle.SPOT, untried)
+    if swap.cause is SwapCause.REBALANCE:
+        return swap
     return _on_demand(swap, group, missing)
 
 

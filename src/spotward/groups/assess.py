@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from spotward.groups.capacity import on_demand_wanted
 from spotward.groups.policy import GroupPolicy
+from spotward.groups.residence import is_node, of_nodes, why_not_replaced
 from spotward.model.cloud import Group, Instance, Lifecycle, Member
 from spotward.model.undertaking import CloneState
 from spotward.model.world import World
@@ -33,10 +34,11 @@ class Prospect:
     reason: str
 
 
-def assess(world: World, group: Group, policy: GroupPolicy) -> tuple[Prospect, ...]:
-    """A prospect for every member, in the order of the group."""
+def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: bool = False) -> tuple[Prospect, ...]:
+    """A prospect for every member, in the order of the group. cluster_awaited: see `GroupsPolicy`."""
     busy = {old.id for swap in world.undertakings_of(group.id) for old in swap.olds}
-    hindrances = {m.instance_id: _hindrance(world, m, busy) for m in group.members}
+    in_cluster = hindrances_in_cluster(world, group, cluster_awaited=cluster_awaited)
+    hindrances = {m.instance_id: _hindrance(world, m, busy, in_cluster.get(m.instance_id)) for m in group.members}
     instances = {i.id: i for i in world.members(group)}
     staying = [m for m in group.members if not m.leaving]
     owed = sum(swap.owed for swap in world.undertakings_of(group.id))
@@ -62,7 +64,8 @@ def assess(world: World, group: Group, policy: GroupPolicy) -> tuple[Prospect, .
         elif member.instance_id in kept:
             fate, reason = Fate.KEEP, f"stays on demand: the group keeps {wanted} of {group.desired} so"
         else:
-            fate, reason = Fate.TO_SPOT, "on demand above the base"
+            drained = "; its node is emptied first" if is_node(world, member.instance_id) else ""
+            fate, reason = Fate.TO_SPOT, f"on demand above the base{drained}"
         return Prospect(member=member, instance=instance, fate=fate, reason=reason)
 
     return tuple(prospect(member) for member in group.members)
@@ -91,7 +94,14 @@ def _longest_serving_evenly(members: list[Member], instances: dict[str, Instance
     return [m for _, _, m in sorted(ranked, key=lambda entry: entry[:2])]
 
 
-def _hindrance(world: World, member: Member, busy: set[str]) -> str | None:
+def hindrances_in_cluster(world: World, group: Group, *, cluster_awaited: bool) -> dict[str, str]:
+    """Instance id → why it is not replaced as far as the Kubernetes cluster goes, for those of which that is so."""
+    among = of_nodes(world, group)
+    found = {i.id: why_not_replaced(world, i, awaited=cluster_awaited, among_nodes=among) for i in world.members(group)}
+    return {instance_id: reason for instance_id, reason in found.items() if reason is not None}
+
+
+def _hindrance(world: World, member: Member, busy: set[str], in_cluster: str | None) -> str | None:
     """Why a member may not be replaced, in words, or None."""
     instance = world.instances.get(member.instance_id)
     if member.leaving:
@@ -104,8 +114,8 @@ def _hindrance(world: World, member: Member, busy: set[str]) -> str | None:
         return "is bought in another way (a capacity block or schedule)"
     if instance.pinned:
         return "is kept by its owner: tag spotward:keep"
-    if instance.cluster is not None:
-        return f"is a node of the Kubernetes cluster {instance.cluster}: left alone until its pods can be drained first"
+    if in_cluster is not None:
+        return in_cluster
     if instance.tenancy != "default":
         return f"has {instance.tenancy} tenancy, which Spot does not offer"
     if member.protected:

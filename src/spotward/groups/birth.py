@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from spotward.groups.assess import zones_of
 from spotward.groups.capacity import placed
 from spotward.groups.policy import TAG_STANDS_FOR, GroupsPolicy
+from spotward.groups.residence import is_node
 from spotward.market.recommend import within_margin
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, LaunchSource, Lifecycle, Pool, PoolOffer
 from spotward.model.undertaking import Launch, Old, Swap, SwapCause
@@ -144,6 +145,7 @@ def newborn(
         offers=offers,
         on_demand_usd_per_hour=on_demand_usd_per_hour,
         instance_tags=tuple(sorted(tags.items())),
+        of_nodes=any(is_node(world, c.instance.id) for c in candidates),
         suspend=("AZRebalance",) if several and "AZRebalance" not in group.suspended else (),
         launches=(),
         desired_seen=group.desired - unexplained,

@@ -18,6 +18,7 @@ from spotward.model.event import (
     Restarted,
     Woken,
 )
+from spotward.model.node_event import NodesSeen
 from spotward.model.world import World
 
 
@@ -41,8 +42,19 @@ def focus(world: World, event: Event) -> tuple[GroupId, ...]:
             return (group_id(event.region, instance.group),) if instance and instance.group else ()
         case Restarted():
             return tuple(world.swaps.groups())
+        case NodesSeen():
+            return _with_nodes(world, event)
         case _:
             return ()
+
+
+def _with_nodes(world: World, event: NodesSeen) -> tuple[GroupId, ...]:
+    """Groups whose swaps wait for one of these nodes; all of them when the cluster comes into sight."""
+    if event.whole or not (event.nodes or event.gone):
+        return tuple(sorted(world.groups))
+    here = (node.instance_id for node in event.nodes if node.instance_id is not None)
+    swaps = (swap for i in here if (swap := world.swaps.of_clone(i)) is not None)
+    return tuple(dict.fromkeys(swap.group_id for swap in swaps))
 
 
 def group_of(

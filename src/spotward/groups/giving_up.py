@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from spotward.groups.looking import look_at_instances, when_due
-from spotward.groups.obstacle import obstacle
+from spotward.groups.obstacle import LAUNCHING, obstacle
 from spotward.groups.policy import GroupsPolicy
+from spotward.groups.residence import in_sight, must_be_emptied
 from spotward.groups.retire import is_taken, may_leave
-from spotward.groups.steps import Scene, Steps, in_flight, with_errand
+from spotward.groups.steps import Scene, Steps, emptied_first, in_flight, with_errand
 from spotward.groups.swap_facts import UNATTACHED, with_clones, with_launch, with_trouble
 from spotward.model.cloud import Group
 from spotward.model.effect import SETTLING_SECONDS
-from spotward.model.undertaking import CloneState, Launch, Swap, Verb
+from spotward.model.undertaking import Clone, CloneState, Launch, Swap, Verb
 from spotward.model.units import counted, span
 from spotward.model.world import World
 
@@ -83,22 +84,42 @@ def given_up(steps: Steps, scene: Scene, instance_ids: Iterable[str], words: str
 
 def expire(steps: Steps, scene: Scene) -> Steps:
     """New instances that take too long, that EC2 takes back, or that nobody needs any more are given up."""
-    policy, world = scene.policy, scene.world
-    limits = {
-        CloneState.LAUNCHED: ("run", policy.running_timeout_seconds),
-        CloneState.RUNNING: ("join", policy.attach_timeout_seconds),
-        CloneState.JOINED: ("come into service", policy.in_service_timeout_seconds + scene.group.grace_seconds),
-    }
+    world = scene.world
     for clone in steps.swap.clones:
+        limit = _limit(clone, steps.swap, scene)
         if clone.state in UNATTACHED and is_taken(world, clone.id):
             steps = given_up(steps, scene, [clone.id], f"EC2 takes {clone.id} before it could join")
-        elif clone.state in limits:
-            what, seconds = limits[clone.state]
+        elif limit is not None:
+            what, seconds = limit
             if world.time < clone.since + seconds:
                 steps = steps.waking(clone.since + seconds)
             else:
                 steps = given_up(steps, scene, [clone.id], f"{clone.id} did not {what} within {span(seconds)}")
     return given_up(steps, scene, _needless(steps.swap, scene), "a member that was to be replaced left, or must stay")
+
+
+def _limit(clone: Clone, swap: Swap, scene: Scene) -> tuple[str, float] | None:
+    """What a new instance has to do next, and within how many seconds; None when nothing more is waited for."""
+    policy = scene.policy
+    in_service_seconds = policy.in_service_timeout_seconds + scene.group.grace_seconds
+    match clone.state:
+        case CloneState.LAUNCHED:
+            return "run", policy.running_timeout_seconds
+        case CloneState.RUNNING:
+            return "join", policy.attach_timeout_seconds
+        case CloneState.JOINED:
+            return "come into service", in_service_seconds + _hook_seconds(scene)
+        case CloneState.SERVING if not swap.serves(clone) and in_sight(scene.world):
+            return "become a ready node", in_service_seconds
+        case _:
+            return None
+
+
+def _hook_seconds(scene: Scene) -> float:
+    """How long launch hooks may hold a new member."""
+    known = scene.world.details.get(scene.group.id)
+    hooks = known.details.hooks if known is not None else ()
+    return sum(float(h.heartbeat_timeout_seconds) for h in hooks if h.transition == LAUNCHING)
 
 
 def _needless(swap: Swap, scene: Scene) -> list[str]:
@@ -119,7 +140,18 @@ def dispose(steps: Steps, scene: Scene) -> Steps:
     """
     failed = [c.id for c in steps.swap.clones if c.state is CloneState.FAILED]
     hopeless = [i for i in failed if scene.group.member(i) is None or not steps.swap.owed]
-    return _terminated(steps, hopeless, "it never came into service")
+    waiting = [i for i in hopeless if must_be_emptied(steps.swap, scene.world, i)]
+    steps = steps.at(_emptying_too(steps.swap, waiting, failed, scene))
+    return _terminated(steps, [i for i in hopeless if i not in waiting], "it never came into service")
+
+
+def _emptying_too(swap: Swap, waiting: Iterable[str], failed: Iterable[str], scene: Scene) -> Swap:
+    """With those of the failed ones that are nodes among who is emptied: pods may have come to them already."""
+    asked = swap.on_errand(Verb.TERMINATE)
+    staying = [
+        each.id for each in swap.emptying if each.id not in failed or each.id in asked or scene.group.member(each.id)
+    ]
+    return replace(swap, emptying=emptied_first(swap, (*staying, *waiting), scene.world.time))
 
 
 def _terminated(steps: Steps, instance_ids: Iterable[str], reason: str) -> Steps:

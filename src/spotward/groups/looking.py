@@ -34,7 +34,7 @@ def waiting(steps: Steps, scene: Scene, *, lost: bool) -> Steps:
     swap = steps.swap
     booting = any(c.state is CloneState.LAUNCHED for c in swap.clones)
     joining = any(c.state is CloneState.JOINED for c in swap.clones)
-    paying = bool(swap.owed or swap.unexplained) and not swap.on_errand(Verb.RETIRE)
+    paying = bool(_unpaid(swap) or swap.unexplained) and not swap.on_errand(Verb.RETIRE)
     what = [THE_INSTANCES] * (booting or lost) + [THE_GROUP] * (joining or paying)
     not_before = _healthy_not_before(swap, scene)
     if scene.world.time < not_before:
@@ -47,6 +47,12 @@ def waiting(steps: Steps, scene: Scene, *, lost: bool) -> Steps:
     seconds = _look_seconds(swap, scene)
     history = scene.group.id in scene.world.surprises
     return when_due(steps, scene.world, seconds, lambda s: _looking_at(s, what, reason, health=health, history=history))
+
+
+def _unpaid(swap: Swap) -> int:
+    """What is owed, without what waits for the cluster: that is told, and a look at the group would not tell it."""
+    unready = sum(c.state is CloneState.SERVING and not swap.serves(c) for c in swap.clones)
+    return max(0, swap.owed - len(swap.emptying) - unready)
 
 
 def look_at_instances(steps: Steps, reason: str) -> Steps:

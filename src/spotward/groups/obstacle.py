@@ -9,6 +9,8 @@ from spotward.model.cloud import Group, GroupDetails
 from spotward.model.units import listed
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+"""Transitions of lifecycle hooks."""
 
 
 def obstacle(group: Group, *, rescue: bool = False) -> str | None:

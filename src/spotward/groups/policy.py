@@ -90,6 +90,10 @@ class GroupsPolicy:
 
     defaults: GroupPolicy = GroupPolicy()
 
+    cluster_awaited: bool = False
+    """A Kubernetes cluster is looked after: until it was seen every member may be a node of it. Set by the edge, and
+    needed by nobody else."""
+
     compat_autospotting: bool = False
     """Read AutoSpotting's tags too. Set by the edge from `compat.autospotting`, and needed by nobody else."""
 
@@ -160,6 +164,20 @@ class GroupsPolicy:
 
     rescue_limit_seconds: float = 15.0
     """With less than this left before an interruption nothing is launched for it any more: the group does it itself."""
+
+    hook_seconds: float = 0.0
+    """How long the owner's software behind a termination hook needs with a member that EC2 takes: so long before its
+    end it is let go although its successor does not serve yet, if one has joined. Never longer than the hook itself
+    waits. 0 keeps it until the successor serves: capacity comes first, unless what the software saves is worth more."""
+
+    drain_limit_seconds: float = 3600.0
+    """A node that is replaced although nothing forces it, and that could not be emptied within so long, stays; its
+    successor goes. An hour: a budget that opens at all opens within a roll-out, and until then both are paid for."""
+
+    rebalance_at_once_max: int = 20
+    """How many members are being replaced at once on advice alone, over all groups: so much advice is about the market
+    and not about machines, and moving a whole fleet would be the outage that it warns of. The others are looked at
+    again later, the longer it lasts the less often. Set 0 to wait for the notice everywhere."""
 
     allow_unpriced: bool = False
     """Replace even where no price is to be had, trusting that Spot is cheaper than on-demand."""

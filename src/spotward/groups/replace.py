@@ -4,9 +4,10 @@ Asked of every group that an event touches. What is not known yet is asked for; 
 all is known a swap is born, one batch at a time.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-from spotward.groups.assess import Fate, Prospect, assess
+from spotward.groups.assess import Fate, Prospect, assess, hindrances_in_cluster
 from spotward.groups.birth import (
     Candidate,
     affordable,
@@ -20,6 +21,7 @@ from spotward.groups.capacity import surge
 from spotward.groups.focus import focus
 from spotward.groups.obstacle import obstacle, obstacle_in_details
 from spotward.groups.policy import GroupPolicy, GroupsPolicy, policy_of
+from spotward.groups.residence import NOT_JOINED, is_node
 from spotward.groups.scope import in_scope
 from spotward.groups.survey import arriving
 from spotward.groups.swap import begun
@@ -30,7 +32,7 @@ from spotward.model.errors import ConfigError
 from spotward.model.event import Event, PoolsRecommended
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, SwapCause
-from spotward.model.units import counted, listed, moment
+from spotward.model.units import counted, moment
 from spotward.model.world import World
 
 LINGERING_SECONDS = 300.0
@@ -57,14 +59,15 @@ def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decisio
     if group is None or not in_scope(group, policy):
         return NOTHING
     if any(not swap.urgent for swap in world.undertakings_of(subject)):
-        return NOTHING
+        return _held_named(group)
     try:
         wanted = policy_of(group, policy)
     except ConfigError as error:
         return left_alone(subject, str(error))
-    prospects = assess(world, group, wanted)
+    prospects = assess(world, group, wanted, cluster_awaited=policy.cluster_awaited)
     todo = [p for p in prospects if p.fate is not Fate.KEEP]
-    return Decision.joined([_nodes_named(world, group), _decided(world, group, wanted, todo, policy)])
+    said = (_held_named(group), _nodes_named(world, group, policy))
+    return Decision.joined([*said, _decided(world, group, wanted, todo, policy)])
 
 
 def _decided(
@@ -78,15 +81,23 @@ def _decided(
     return _prepared(world, group, wanted, todo, policy)
 
 
-def _nodes_named(world: World, group: Group) -> Decision:
-    """Members that are Kubernetes nodes are left alone, and that is said of the group once."""
-    nodes = [instance for instance in world.members(group) if instance.cluster is not None]
-    clusters = sorted({node.cluster for node in nodes if node.cluster is not None})
-    text = (
-        f"{counted(len(nodes), 'member is a node', 'members are nodes')} of the Kubernetes cluster {listed(clusters)}: "
-        "left alone until their pods can be drained first"
+def _nodes_named(world: World, group: Group, policy: GroupsPolicy) -> Decision:
+    """Members that are left alone because of the Kubernetes cluster, each reason said of the group once."""
+    found = hindrances_in_cluster(world, group, cluster_awaited=policy.cluster_awaited)
+    numbers = Counter(found[i] for i in sorted(found))
+    text = "; ".join(f"{counted(number, 'member')} left alone: {reason}" for reason, number in numbers.items())
+    wakes = WakeAt(time=next_beat(world.time, LINGERING_LOOK_SECONDS), subject=group.id)
+    return Decision(
+        verdicts=(Verdict(subject=f"nodes in {group.id}", text=text or None),),
+        wakes=(wakes,) if NOT_JOINED in numbers else (),
     )
-    return Decision(verdicts=(Verdict(subject=f"nodes in {group.id}", text=text if nodes else None),))
+
+
+def _held_named(group: Group) -> Decision:
+    """Members that have left and that the owner's software still holds."""
+    held = sum(member.lifecycle_state == "Terminating:Wait" for member in group.members)
+    text = f"{counted(held, 'member')} on the way out still held by a termination hook" if held else None
+    return Decision(verdicts=(Verdict(subject=f"hooks of {group.id}", text=text),))
 
 
 def left_alone(subject: GroupId, reason: str | None, *, wake: float | None = None) -> Decision:
@@ -142,13 +153,16 @@ def details_wish(group: Group) -> Wish:
     return Wish(action=question, reason="its hooks, subnets and launch data must be known first")
 
 
-def alike(prospects: Sequence[Prospect]) -> list[list[Candidate]]:
-    """The members in sets that can share one fleet (one type, product and architecture), the largest set first."""
-    sets: dict[tuple[str, ...], list[Candidate]] = {}
+def alike(world: World, prospects: Sequence[Prospect]) -> list[list[Candidate]]:
+    """The members in sets that can share one fleet, the largest set first: of one type, product and architecture, and
+    either all of them nodes or none.
+    """
+    sets: dict[tuple[object, ...], list[Candidate]] = {}
     for prospect in prospects:
         if prospect.instance is not None:
             candidate = Candidate(instance=prospect.instance, az=prospect.member.az)
-            sets.setdefault(shape(prospect.instance), []).append(candidate)
+            kind = (*shape(prospect.instance), is_node(world, prospect.instance.id))
+            sets.setdefault(kind, []).append(candidate)
     return sorted(sets.values(), key=len, reverse=True)
 
 
@@ -201,7 +215,7 @@ def _saving(
 ) -> Decision:
     """One batch of one kind of member; the kind that most have goes first, the next if nothing is to be had for it."""
     verdicts = []
-    for chosen in alike(todo):
+    for chosen in alike(world, todo):
         decision = _saving_of(world, group, wanted, details, chosen, policy)
         if decision.wishes or decision.undertakings:
             return decision
@@ -270,7 +284,7 @@ def _base_restored(
     back: Sequence[Prospect],
     policy: GroupsPolicy,
 ) -> Decision:
-    chosen = alike(back)[0]
+    chosen = alike(world, back)[0]
     plan = evenly(group, chosen, group.azs, min(surge(wanted, group.desired), policy.batch_max))
     if not plan or group.launch is None:
         return left_alone(group.id, "its on-demand base cannot be filled up without an uneven spread")

@@ -1,7 +1,9 @@
 """The rescue: a Spot member that EC2 takes, or advises to leave, gets its successor before it goes.
 
-All doomed members of a group that no open swap covers go into one swap. A rescue does not wait for a saving under way,
-and it insists: another Spot pool first, on-demand if there is none.
+All doomed members of a group that no open swap covers go into one swap. A rescue does not wait for a saving under way.
+At a notice it insists: another Spot pool first, on-demand if there is none. On advice alone, which comes far more often
+than a notice follows, members move a few at a time, those of the worst pools first, and only to pools that have not
+failed us lately; where there is none they wait for what comes.
 """
 
 from collections.abc import Sequence
@@ -13,11 +15,12 @@ from spotward.groups.focus import focus
 from spotward.groups.obstacle import obstacle, obstacle_in_details
 from spotward.groups.policy import GroupPolicy, GroupsPolicy, policy_of
 from spotward.groups.replace import details_of, details_wish, fresh_recommendation, pools_question
+from spotward.groups.residence import is_node, of_nodes, why_not_rescued
 from spotward.groups.scope import in_scope
 from spotward.groups.swap import begun
 from spotward.model.action import RecommendPools
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, PoolOffer
-from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
+from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish, next_beat
 from spotward.model.errors import ConfigError
 from spotward.model.event import Event, News
 from spotward.model.undertaking import SwapCause
@@ -26,6 +29,12 @@ from spotward.model.world import Doom, World
 
 Doomed = tuple[Candidate, Doom]
 
+
+ADVISED_LOOK_SECONDS = 30.0
+"""How soon it is thought again about advice that waits for others' to be followed."""
+
+ADVISED_LOOK_SECONDS_MAX = 900.0
+"""The longer it waits the less often; no less often than this."""
 
 RANKING_FAILURES_MAX = 2
 """After so many failures in a row of ranking the pools, an instance that EC2 takes is replaced by an on-demand one."""
@@ -57,10 +66,21 @@ def _considered(world: World, subject: GroupId, event: Event, policy: GroupsPoli
     noticed = [each for each in doomed if each[1].deadline is not None]
     if noticed:
         return _prepared(world, group, wanted, noticed, SwapCause.INTERRUPTION, policy)
+    return _advised(world, group, wanted, doomed, policy)
+
+
+def _advised(world: World, group: Group, wanted: GroupPolicy, doomed: list[Doomed], policy: GroupsPolicy) -> Decision:
+    """Nothing worse than advice was heard."""
+    subject = group.id
     if not wanted.rebalance:
         return _kept(doomed, "EC2 advises to move off it; its group waits for the notice")
     if any(swap.cause is SwapCause.REBALANCE for swap in world.undertakings_of(subject)):
         return NOTHING
+    if _room_for_advised(world, policy) <= 0:
+        words = (
+            f"EC2 advises to move off it; {policy.rebalance_at_once_max} members are being replaced on advice already"
+        )
+        return _later(world, group, _kept(doomed, words), doomed)
     pause = world.pauses.get(subject)
     if pause is not None and pause.until > world.time:
         words = f"EC2 advises to move off it; left alone until {moment(pause.until)}: {pause.reason}"
@@ -82,13 +102,40 @@ def _doomed(world: World, group: Group) -> list[Doomed]:
     return found
 
 
+def _room_for_advised(world: World, policy: GroupsPolicy) -> int:
+    """How many more members may be replaced on advice alone, over all groups."""
+    swaps = (swap for swap in world.swaps.by_key.values() if swap.cause is SwapCause.REBALANCE)
+    return policy.rebalance_at_once_max - sum(len(swap.olds) for swap in swaps)
+
+
+def _later(world: World, group: Group, decision: Decision, doomed: list[Doomed]) -> Decision:
+    """Thought over again, the longer it waits the less often."""
+    waited = world.time - min(doom.time for _, doom in doomed)
+    seconds = min(max(ADVISED_LOOK_SECONDS, waited / 2), ADVISED_LOOK_SECONDS_MAX)
+    wake = WakeAt(time=next_beat(world.time + seconds, ADVISED_LOOK_SECONDS), subject=group.id)
+    return Decision.joined([decision, Decision(wakes=(wake,))])
+
+
+def _worst_first(world: World, doomed: list[Doomed]) -> list[Doomed]:
+    """By what their pools have done to us so far, then by when they were advised."""
+
+    def turn(each: Doomed) -> tuple[int, float]:
+        candidate, doom = each
+        instance = candidate.instance
+        known = world.pools.get((instance.region, Pool(instance_type=instance.instance_type, az=instance.az)))
+        return (-known.failures if known is not None else 0, doom.time)
+
+    return sorted(doomed, key=turn)
+
+
 def _kept(doomed: list[Doomed], reason: str) -> Decision:
     return Decision(verdicts=tuple(Verdict(subject=c.instance.id, text=reason) for c, _ in doomed))
 
 
-def _hindrance(instance: Instance, doom: Doom, world: World, policy: GroupsPolicy) -> str | None:
-    if instance.cluster is not None:
-        return f"is a node of the Kubernetes cluster {instance.cluster}: its pods must be drained first"
+def _hindrance(instance: Instance, doom: Doom, world: World, policy: GroupsPolicy, *, among_nodes: bool) -> str | None:
+    reason = why_not_rescued(world, instance, doom, awaited=policy.cluster_awaited, among_nodes=among_nodes)
+    if reason is not None:
+        return reason
     if doom.deadline is not None and world.time > doom.deadline - policy.rescue_limit_seconds:
         return "EC2 takes it too soon for a successor: its group makes up for it"
     return None
@@ -100,7 +147,8 @@ def _prepared(
     reason = obstacle(group, rescue=True)
     if reason is not None:
         return _kept(doomed, reason)
-    hindrances = {c.instance.id: _hindrance(c.instance, doom, world, policy) for c, doom in doomed}
+    among = of_nodes(world, group)
+    hindrances = {c.instance.id: _hindrance(c.instance, d, world, policy, among_nodes=among) for c, d in doomed}
     kept = tuple(Verdict(subject=i, text=text) for i, text in hindrances.items() if text is not None)
     free = [each for each in doomed if hindrances[each[0].instance.id] is None]
     if not free:
@@ -127,6 +175,11 @@ def _elsewhere(offers: Sequence[PoolOffer], candidates: Sequence[Candidate]) -> 
     return tuple(offer for offer in offers if offer.pool not in failing)
 
 
+def _kind(world: World, each: Doomed) -> tuple[object, ...]:
+    """What all members of one batch have in common."""
+    return (*shape(each[0].instance), is_node(world, each[0].instance.id))
+
+
 def _rescued(
     world: World,
     group: Group,
@@ -136,10 +189,11 @@ def _rescued(
     cause: SwapCause,
     policy: GroupsPolicy,
 ) -> Decision:
-    common = shape(doomed[0][0].instance)
-    alike = [(c, doom) for c, doom in doomed if shape(c.instance) == common]
+    ranked = _worst_first(world, doomed) if cause is SwapCause.REBALANCE else doomed
+    common = _kind(world, ranked[0])
+    alike = [each for each in ranked if _kind(world, each) == common]
     if cause is SwapCause.REBALANCE:
-        alike = alike[: surge(wanted, group.desired)]
+        alike = alike[: min(surge(wanted, group.desired), _room_for_advised(world, policy))]
     question = pools_question(world, group, alike[0][0].instance, policy)
     answer = fresh_recommendation(world, question, policy)
     if answer is None and not (cause is SwapCause.INTERRUPTION and _was_refused(world, question)):
@@ -148,6 +202,11 @@ def _rescued(
     if group.launch is None:
         return NOTHING
     offers = _elsewhere(affordable(world, group, answer.offers if answer else ()), [c for c, _ in alike])
+    if cause is SwapCause.REBALANCE and not offers:
+        words = (
+            "EC2 advises to move off it; no pool is known that is better: those that fit have failed lately themselves"
+        )
+        return _later(world, group, _kept(alike, words), alike)
     deadlines = [doom.deadline for _, doom in alike if doom.deadline is not None]
     swap = newborn(
         world,

@@ -2,9 +2,16 @@
 
 What is owed is settled whatever happens meanwhile. When an old member left by other hands, the group has made up for
 it with a newcomer, and that one is too many.
+
+A member that is a Kubernetes node goes once it is empty. Until then it stands on the swap as one that may go, which is
+what those who empty nodes wait for.
 """
 
-from spotward.groups.steps import Scene, Steps, with_errand
+from dataclasses import replace
+
+from spotward.groups.obstacle import TERMINATING
+from spotward.groups.residence import must_be_emptied
+from spotward.groups.steps import Scene, Steps, emptied_first, with_errand
 from spotward.model.cloud import Group, Instance, Member
 from spotward.model.undertaking import CloneState, Swap, Verb
 from spotward.model.world import World
@@ -17,7 +24,7 @@ LEAVING = "a new member serves in its place"
 
 def replaced(swap: Swap) -> int:
     """How many old members a new one stands in for now."""
-    return sum(c.state is CloneState.SERVING for c in swap.clones)
+    return sum(swap.serves(c) for c in swap.clones)
 
 
 def retire(steps: Steps, scene: Scene) -> Steps:
@@ -33,17 +40,53 @@ def retire(steps: Steps, scene: Scene) -> Steps:
     room = len(serving) - _owners_desired(swap, scene)
     earned = _earned(swap)
     owed = swap.owed - len(swap.on_errand(Verb.RETIRE))
+    waiting: list[str] = []
     for instance_id in _victims(swap, scene):
         if owed <= 0:
             break
         loss = int(instance_id in serving)
         wanted = bool(loss) or _is_coming(swap, scene, instance_id)
         one_for_one = earned > 0 and (is_taken(scene.world, instance_id) or _was_patient(swap, scene))
-        if wanted and room < loss and not one_for_one:
+        held = wanted and room < loss and not one_for_one and not is_hurried(scene, instance_id)
+        if held and not swap.lets_go(instance_id):
             continue
         room, earned, owed = room - loss, earned - loss, owed - 1
-        swap = with_errand(swap, Verb.RETIRE, (instance_id,))
-    return steps.at(swap).again(Verb.RETIRE, LEAVING)
+        if held or must_be_emptied(swap, scene.world, instance_id):
+            waiting.append(instance_id)
+        else:
+            swap = with_errand(swap, Verb.RETIRE, (instance_id,))
+    return _woken_for_hooks(steps.at(_emptying(swap, waiting, scene)), scene).again(Verb.RETIRE, LEAVING)
+
+
+def _emptying(swap: Swap, waiting: list[str], scene: Scene) -> Swap:
+    """With those among who is emptied; who is asked to leave stays there until it has left."""
+    asked = swap.on_errand(Verb.RETIRE)
+    outside = [each.id for each in swap.emptying if each.id in asked or scene.group.member(each.id) is None]
+    return replace(swap, emptying=emptied_first(swap, (*outside, *waiting), scene.world.time))
+
+
+def is_hurried(scene: Scene, instance_id: str) -> bool:
+    """Does the owner's software behind a termination hook need the rest of the time that EC2 leaves it?"""
+    return scene.world.time >= _hurry_time(scene, instance_id)
+
+
+def _hurry_time(scene: Scene, instance_id: str) -> float:
+    doom = scene.world.dooms.get(instance_id)
+    seconds = min(_hook_seconds(scene), scene.policy.hook_seconds)
+    return doom.deadline - seconds if doom is not None and doom.deadline is not None and seconds else float("inf")
+
+
+def _hook_seconds(scene: Scene) -> float:
+    """How long the group's termination hooks may hold a member."""
+    known = scene.world.details.get(scene.group.id)
+    hooks = known.details.hooks if known is not None else ()
+    return sum(float(hook.heartbeat_timeout_seconds) for hook in hooks if hook.transition == TERMINATING)
+
+
+def _woken_for_hooks(steps: Steps, scene: Scene) -> Steps:
+    moments = (_hurry_time(scene, old.id) for old in steps.swap.olds)
+    soonest = min((moment for moment in moments if moment > scene.world.time), default=float("inf"))
+    return steps.waking(soonest) if soonest < float("inf") else steps
 
 
 def _earned(swap: Swap) -> int:
@@ -98,7 +141,7 @@ def _serving(swap: Swap, scene: Scene) -> set[str]:
     every = (swap, *scene.others(swap))
     unhealthy = scene.world.unhealthy.get(scene.group.id, frozenset())
     leaving = {i for each in every for i in each.on_errand(Verb.RETIRE)}
-    unproved = {c.id for each in every for c in each.clones if c.state is not CloneState.SERVING}
+    unproved = {c.id for each in every for c in each.clones if not each.serves(c)}
     return {m.instance_id for m in scene.group.members if m.serving} - unhealthy - leaving - unproved
 
 
@@ -111,8 +154,14 @@ def _victims(swap: Swap, scene: Scene) -> list[str]:
     """Who may leave, in order: new ones that failed, the members to be replaced, and then what is one too many."""
     asked = set(swap.on_errand(Verb.RETIRE))
     failed = [c.id for c in swap.clones if c.state is CloneState.FAILED and _is_member(scene.group, c.id)]
-    olds = [old.id for old in swap.olds if may_leave(swap, scene, old.id)]
-    return [i for i in (failed + olds or _surplus(swap, scene)) if i not in asked]
+    olds = [old.id for old in swap.olds if old.id not in swap.kept and may_leave(swap, scene, old.id)]
+    others = sorted(olds or (not failed and _surplus(swap, scene)) or (), key=lambda i: _turn(swap, scene, i))
+    return [i for i in failed + others if i not in asked]
+
+
+def _turn(swap: Swap, scene: Scene, instance_id: str) -> tuple[bool, bool]:
+    """Those first that EC2 takes, then those whose emptying has begun."""
+    return (not is_taken(scene.world, instance_id), not swap.lets_go(instance_id))
 
 
 def _is_member(group: Group, instance_id: str) -> bool:
@@ -135,7 +184,7 @@ def _surplus(swap: Swap, scene: Scene) -> list[str]:
     spare = [
         instance
         for instance in scene.world.members(scene.group)
-        if instance.cluster is None and _is_spare(scene.group.member(instance.id), instance)
+        if (instance.cluster is None or swap.of_nodes) and _is_spare(scene.group.member(instance.id), instance)
     ]
     newest_first = sorted(spare, key=lambda instance: (-instance.launch_time, instance.id))
     newcomers = [i.id for i in newest_first if i.launch_time > swap.born and i.launched_for is None]

@@ -1,12 +1,13 @@
 """What carrying a swap on is written in: the scene it happens in, and the steps it asks for so far."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import Action, AttachInstances, RetireMember, TerminateInstances
 from spotward.model.cloud import Group
 from spotward.model.decision import WakeAt, Wish
-from spotward.model.undertaking import Errand, Swap, Verb
+from spotward.model.undertaking import Emptying, Errand, Swap, Verb
 from spotward.model.world import World
 
 
@@ -71,6 +72,12 @@ def with_errand(swap: Swap, verb: Verb, instance_ids: tuple[str, ...]) -> Swap:
     """The swap with one more thing asked of instances; its key is named by the first of them."""
     errand = Errand(key=f"{swap.key} {verb} {instance_ids[0]}", verb=verb, instance_ids=instance_ids)
     return replace(swap, errands=(*swap.errands, errand))
+
+
+def emptied_first(swap: Swap, instance_ids: Iterable[str], time: float) -> tuple[Emptying, ...]:
+    """These, each since it was first found that it may go."""
+    known = {each.id: each for each in swap.emptying}
+    return tuple(known.get(i, Emptying(id=i, since=time)) for i in dict.fromkeys(instance_ids))
 
 
 def _deed(swap: Swap, errand: Errand) -> Action:

@@ -1,8 +1,9 @@
 """The next steps of a swap, worked out from its facts.
 
-launch → wait until running → make room (max size, processes) → attach → wait until serving → retire the old, one for
-one → done. No step is remembered; each is wished while the facts call for it, and asking twice is asking once. So the
-same function goes on after a restart, after a failed call, and after somebody else's change.
+launch → wait until running → make room (max size, processes) → attach → wait until serving (a node: until ready) → have
+the old emptied, if it is a node → retire the old, one for one → done. No step is remembered; each is wished while the
+facts call for it, and asking twice is asking once. So the same function goes on after a restart, after a failed call,
+and after somebody else's change.
 
 When the group is being deleted the new instances are terminated at once: nothing of ours may block the deletion.
 """
@@ -15,6 +16,8 @@ from spotward.groups.focus import focus
 from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_launches, why_give_up, withdrawn
 from spotward.groups.loan import borrowing, borrowing_now, is_borrowing_key, joining, returning
 from spotward.groups.looking import resolving, waiting
+from spotward.groups.obstacle import TERMINATING
+from spotward.groups.patience import keep_stuck, overtaken
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
 from spotward.groups.scope import in_scope, why_not
@@ -102,7 +105,7 @@ def advance(world: World, swap: Swap, policy: GroupsPolicy) -> Steps:
     """All that the facts call for now."""
     if swap.in_doubt:
         return resolving(Steps(swap), world, policy)
-    steps = Steps(without_idle_errands(swap, world))
+    steps = Steps(without_idle_errands(overtaken(swap, world), world))
     group = world.groups.get(swap.group_id)
     hopeless = why_give_up(group)
     if group is None or hopeless is not None:
@@ -113,6 +116,7 @@ def advance(world: World, swap: Swap, policy: GroupsPolicy) -> Steps:
         expire,
         _borrow,
         _attach,
+        keep_stuck,
         retire,
         _look,
         dispose,
@@ -237,7 +241,7 @@ def _end(steps: Steps, scene: Scene) -> Steps:
         return steps
     if swap.deadline is not None and _must_hold_out(swap, scene):
         return steps.waking(swap.deadline)
-    return steps.at(replace(swap, ended=_summary(swap), ended_time=scene.world.time))
+    return steps.at(replace(swap, ended=_summary(swap, scene), ended_time=scene.world.time))
 
 
 def _must_hold_out(swap: Swap, scene: Scene) -> bool:
@@ -247,12 +251,20 @@ def _must_hold_out(swap: Swap, scene: Scene) -> bool:
     return any((member := scene.group.member(old.id)) is not None and not member.leaving for old in swap.olds)
 
 
-def _summary(swap: Swap) -> str:
+def _summary(swap: Swap, scene: Scene) -> str:
     done = replaced(swap)
-    by = listed(sorted({f"{c.instance_type} ({c.lifecycle})" for c in swap.clones if c.state is CloneState.SERVING}))
-    words = f"{done} of {len(swap.olds)} replaced" + (f" by {by}" if by else "")
+    by = listed(sorted({f"{c.instance_type} ({c.lifecycle})" for c in swap.clones if swap.serves(c)}))
+    words = f"{done} of {len(swap.olds)} replaced" + (f" by {by}" if by else "") + _held_by_hooks(swap, scene)
     trouble = f"; {listed(swap.trouble, most=3)}" if swap.trouble and done < len(swap.olds) else ""
     return words + trouble
+
+
+def _held_by_hooks(swap: Swap, scene: Scene) -> str:
+    """Who has left by our request, and is still there for the sake of the owner's software."""
+    known = scene.world.details.get(scene.group.id)
+    hooks = [hook.name for hook in known.details.hooks if hook.transition == TERMINATING] if known is not None else []
+    held = sum(m.leaving and m.instance_id in swap.retired for m in scene.group.members)
+    return f"; {held} still held by its termination hook {listed(hooks)}" if held and hooks else ""
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import replace
 from spotward.groups.debt import Unheard, settled
 from spotward.groups.loan import is_loan_key
 from spotward.groups.owners_wish import is_open_question, wish_of
+from spotward.groups.residence import is_ready
 from spotward.model.cloud import Group, Instance
 from spotward.model.effect import SETTLING_SECONDS
 from spotward.model.event import (
@@ -37,6 +38,10 @@ THE_GROUP, THE_INSTANCES = "group", "instances"
 
 def learn(swaps: Sequence[Swap], world: World, event: Event) -> tuple[Swap, ...]:
     """All open swaps of one group with what the event tells of them. `world` knows the event already."""
+    return tuple(_with_nodes(swap, world) for swap in _told(swaps, world, event))
+
+
+def _told(swaps: Sequence[Swap], world: World, event: Event) -> tuple[Swap, ...]:
     match event:
         case GroupObserved() | RegionObserved():
             return _learn_sight(swaps, world, event)
@@ -54,6 +59,15 @@ def learn(swaps: Sequence[Swap], world: World, event: Event) -> tuple[Swap, ...]
             return tuple(_learn_failure(swap, event) for swap in swaps)
         case _:
             return tuple(swaps)
+
+
+def _with_nodes(swap: Swap, world: World) -> Swap:
+    """The swap with what the cluster shows: that members are nodes may be known late, and which new ones are ready."""
+    nodes = world.cluster
+    if not swap.of_nodes and not any(nodes.node_for(old.id) is not None for old in swap.olds):
+        return swap
+    clones = tuple(c if c.node_ready or not is_ready(world, c.id) else replace(c, node_ready=True) for c in swap.clones)
+    return swap if swap.of_nodes and clones == swap.clones else replace(swap, of_nodes=True, clones=clones)
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------

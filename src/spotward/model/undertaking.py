@@ -80,6 +80,8 @@ class Clone:
     state: CloneState = CloneState.LAUNCHED
     since: float
     """When it came into its state."""
+    node_ready: bool = False
+    """Its node was seen ready, where it must become one."""
 
 
 class Verb(StrEnum):
@@ -97,6 +99,15 @@ class Errand:
     key: str
     verb: Verb
     instance_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emptying:
+    """An instance that may go, and that is a node which is not empty yet."""
+
+    id: str
+    since: float
+    """When it was found that it may go."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +135,8 @@ class Swap:
     instance_tags: tuple[tuple[str, str], ...] = ()
     suspend: tuple[str, ...] = ()
     """Processes that must rest meanwhile, and that the owner has running."""
+    of_nodes: bool = False
+    """Its members are nodes of a Kubernetes cluster: a new one counts when its node is ready."""
 
     launches: tuple[Launch, ...]
     clones: tuple[Clone, ...] = ()
@@ -131,6 +144,10 @@ class Swap:
     """Members that left by our request, with decrement."""
     errands: tuple[Errand, ...] = ()
     """What is asked of instances; the answers are not in yet, or in doubt after a restart."""
+    emptying: tuple[Emptying, ...] = ()
+    """Who may go, and is a node: it is emptied first, and that is the business of those who know the cluster."""
+    kept: tuple[str, ...] = ()
+    """Members that were to be replaced and stay, because they could not be emptied in time."""
     owed: int = 0
     """By how many the group's desired capacity is above what its owner set, because of us."""
     desired_seen: int
@@ -167,6 +184,14 @@ class Swap:
     def on_errand(self, verb: Verb) -> tuple[str, ...]:
         """Instances of which that is asked now."""
         return tuple(i for errand in self.errands if errand.verb is verb for i in errand.instance_ids)
+
+    def serves(self, clone: Clone) -> bool:
+        """Does a new instance of it do what the member did whose place it takes?"""
+        return clone.state is CloneState.SERVING and (clone.node_ready or not self.of_nodes)
+
+    def lets_go(self, instance_id: str) -> bool:
+        """May this one go, as soon as its node is empty?"""
+        return any(each.id == instance_id for each in self.emptying)
 
     @property
     def urgent(self) -> bool:

@@ -21,12 +21,11 @@ from spotward.model.node_action import (
     UnmarkOutOfService,
 )
 from spotward.model.units import span
-from spotward.model.world import World
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.learn import back_on
 from spotward.nodes.marking import marking
 from spotward.nodes.scene import Scene, Steps
-from spotward.nodes.successor import swap_of
+from spotward.nodes.successor import stays
 from spotward.nodes.tidings import taken_back
 
 REBOOTED = frozenset({Cause.MAINTENANCE, Cause.SHUTDOWN})
@@ -81,7 +80,7 @@ def _after(signal: Signal, incident: Incident, node: Node | None, scene: Scene) 
 def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scene) -> str | None:
     if _booted_anew(signal, incident, node) and _ends_at_a_boot(signal, scene):
         return STARTED_AGAIN
-    if signal.cause is Cause.SWAP and _stays(incident.instance_id, scene.world):
+    if signal.cause is Cause.SWAP and stays(scene.world, incident.instance_id):
         return "its replacement was given up"
     if signal.cause is Cause.ARRIVAL:
         return None if any(duty.launching and duty.over is None for duty in incident.hooks) else "its hook is over"
@@ -90,13 +89,6 @@ def _why_over(signal: Signal, incident: Incident, node: Node | None, scene: Scen
     if signal.deadline is None:
         return f"nothing followed for {span(scene.policy.rebalance_keep_seconds)}"
     return "its time passed long ago and the machine is well" if node is not None and node.ready else None
-
-
-def _stays(instance_id: str, world: World) -> bool:
-    """Is it a member like any other again, whom no swap replaces and nobody has asked to leave?"""
-    group = world.groups.get(world.group_of.get(instance_id, ""))
-    member = group.member(instance_id) if group is not None else None
-    return member is not None and not member.leaving and swap_of(world, instance_id) is None
 
 
 def _booted_anew(signal: Signal, incident: Incident, node: Node | None) -> bool:

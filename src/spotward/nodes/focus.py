@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from spotward.model.cloud import group_id
 from spotward.model.cluster import Budget
 from spotward.model.event import (
     Done,
@@ -17,7 +18,9 @@ from spotward.model.event import (
     MaintenanceEnded,
     MaintenanceScheduled,
     NoticeWithdrawn,
+    PoolsRecommended,
     RebalanceAdvised,
+    RegionObserved,
     Restarted,
     TargetStateChanged,
     Woken,
@@ -34,6 +37,7 @@ from spotward.model.node_event import (
     WorkloadSeen,
 )
 from spotward.model.world import World
+from spotward.nodes.successor import turned
 
 NEWS = (
     InstanceLaunched,
@@ -68,15 +72,47 @@ def _named(world: World, event: Event) -> Iterable[str]:
         case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen():
             return (event.instance_id,)
         case Done() | Failed() | Woken():
-            return (event.subject, *replaced_in(world, event.subject))
-        case GroupObserved() | InstancesObserved():
-            return replaced_in(world, event.group_id)
-        case FleetAnswered():
-            return replaced_in(world, f"{event.region}/{event.group_name}")
+            return (event.subject, *_turned_in(world, event))
         case _ if isinstance(event, NEWS):
-            return (event.instance_id, *_with_it(world, event.instance_id))
+            return (event.instance_id, *_turned_in(world, event))
         case _:
-            return _in_cluster(world, event)
+            return (*_in_cluster(world, event), *_turned_in(world, event))
+
+
+def _turned_in(world: World, event: Event) -> Iterable[str]:
+    return (i for group in groups_concerned(world, event) for i in turned(world, group))
+
+
+def groups_concerned(world: World, event: Event) -> tuple[str, ...]:
+    """Ids of groups whose swaps the event has to do with, each once."""
+    return tuple(dict.fromkeys(_groups(world, event)))
+
+
+def _groups(world: World, event: Event) -> Iterable[str]:
+    match event:
+        case Done() | Failed() | Woken():
+            return (event.subject,)
+        case GroupObserved() | InstancesObserved() | PoolsRecommended():
+            return (event.group_id,)
+        case FleetAnswered():
+            return (group_id(event.region, event.group_name),)
+        case RegionObserved():
+            return (group.id for group in event.groups)
+        case NodesSeen() if event.whole or not (event.nodes or event.gone):
+            return world.swaps.groups()
+        case NodesSeen():
+            here = (node.instance_id for node in event.nodes if node.instance_id is not None)
+            return (group for i in here for group in _groups_of(world, i))
+        case _ if isinstance(event, NEWS):
+            return _groups_of(world, event.instance_id)
+        case _:
+            return ()
+
+
+def _groups_of(world: World, instance_id: str) -> Iterable[str]:
+    """Those that an instance is a member of, or was launched for."""
+    swap, group = world.swaps.of_clone(instance_id), world.group_of.get(instance_id)
+    return (each for each in (swap.group_id if swap is not None else None, group) if each is not None)
 
 
 def _in_cluster(world: World, event: Event) -> Iterable[str]:
@@ -87,8 +123,7 @@ def _in_cluster(world: World, event: Event) -> Iterable[str]:
             named = (*event.gone, *(node.name for node in event.nodes if node.instance_id is None))
             mine = (world.incidents.instance_of.get(name) for name in named)
             here = [node.instance_id for node in event.nodes if node.instance_id is not None]
-            with_them = (other for each in here for other in _with_it(world, each))
-            return (*(each for each in mine if each is not None), *here, *with_them)
+            return (*(each for each in mine if each is not None), *here)
         case BudgetsSeen():
             freed = (i for name in event.gone for i in world.incidents.waiting.get(name, ()))
             return (*freed, *(i for budget in event.budgets for i in _may_go(world, budget)))
@@ -109,14 +144,3 @@ def _may_go(world: World, budget: Budget) -> Iterable[str]:
             return
         left -= incident.held_pods[budget.id]
         yield incident.instance_id
-
-
-def _with_it(world: World, instance_id: str) -> tuple[str, ...]:
-    """Instances that an instance may be the successor of."""
-    group = world.group_of.get(instance_id)
-    return replaced_in(world, group) if group is not None else ()
-
-
-def replaced_in(world: World, group: str) -> tuple[str, ...]:
-    """Members of a group that an open swap replaces."""
-    return tuple(old.id for swap in world.undertakings_of(group) for old in swap.olds)

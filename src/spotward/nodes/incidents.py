@@ -9,14 +9,13 @@ from spotward.model.node_action import UnwatchPods
 from spotward.model.node_event import ClusterSilent, NodesSeen
 from spotward.model.page import Note
 from spotward.model.world import World
-from spotward.nodes.focus import concerned, focus
+from spotward.nodes.focus import focus, groups_concerned
 from spotward.nodes.intake import opened, voluntary
 from spotward.nodes.keys import Errand, every_key, key_of
 from spotward.nodes.learn import learned
 from spotward.nodes.policy import NodesPolicy
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.steps import advance
-from spotward.nodes.successor import swap_of
 
 NAMED_WITHIN_SECONDS = 120.0
 """The cloud's controller writes a new node's provider id within a few seconds."""
@@ -87,9 +86,9 @@ def _nameless(world: World, event: NodesSeen, policy: NodesPolicy) -> Iterable[V
 
 
 def _replaced(world: World, event: Event) -> tuple[Incident, ...]:
-    """Nodes whose successor has just become ready."""
-    swaps = {swap.key: swap for i in concerned(world, event) if (swap := swap_of(world, i)) is not None}
-    return tuple(incident for swap in swaps.values() for incident in voluntary(world, swap))
+    """Nodes that their group can do without now."""
+    swaps = (swap for group in groups_concerned(world, event) for swap in world.undertakings_of(group))
+    return tuple(incident for swap in swaps for incident in voluntary(world, swap))
 
 
 def _decision(before: World, steps: Steps) -> Decision:

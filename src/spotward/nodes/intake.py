@@ -23,7 +23,6 @@ from spotward.model.node_event import LifecycleHooked, NodesSeen
 from spotward.model.undertaking import Swap
 from spotward.model.world import Doom, World
 from spotward.nodes.policy import NodesPolicy, Response
-from spotward.nodes.successor import is_ready
 
 OFF_STATES = ("stopped", "terminated")
 """States in which the machine is off for certain."""
@@ -80,16 +79,15 @@ def born(world: World, region: str, instance_id: str) -> Incident:
 
 
 def voluntary(world: World, swap: Swap) -> tuple[Incident, ...]:
-    """Incidents of members that a swap replaces, that are nodes of ours, and whose successor is ready."""
+    """Incidents of nodes of ours that a swap lets go, once they are empty, and that nothing else forces out."""
     found = []
-    for old in swap.olds:
-        node = world.cluster.node_for(old.id)
-        known = world.incidents.get(old.id)
-        done = known is not None and Cause.SWAP in known.causes
-        if node is None or done or swap.abandoned or old.id in swap.retired or not is_ready(world, swap, old.id):
+    for each in swap.emptying:
+        known = world.incidents.get(each.id)
+        done = known is not None and (known.forced or Cause.SWAP in known.causes)
+        if done or world.cluster.node_for(each.id) is None:
             continue
         signal = Signal(cause=Cause.SWAP, id=swap.key, time=world.time, text=swap.cause.value)
-        incident = (known or born(world, swap.region, old.id)).with_signal(signal)
+        incident = (known or born(world, swap.region, each.id)).with_signal(signal)
         found.append(replace(incident, replacement=Replacement.READY))
     return tuple(found)
 

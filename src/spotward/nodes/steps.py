@@ -68,6 +68,7 @@ def _succeeded(steps: Steps, scene: Scene) -> Steps:
     state = replacement(scene.world, incident)
     if state is not incident.replacement:
         steps = steps.at(replace(incident, replacement=state))
+        steps = steps.waking_up(scene.world.group_of.get(incident.instance_id), scene.now)
     if state is Replacement.READY:
         return steps
     patience = incident.born + scene.policy.successor_wait_seconds
@@ -135,6 +136,8 @@ def _begun(steps: Steps, scene: Scene) -> Steps:
     if hopeless and incident.marked != Errand.MARK.value:
         steps = steps.noting_trouble("it could not be cordoned; its pods are to go all the same")
     steps = steps.at(replace(steps.incident, begun_time=scene.now))
+    if not incident.forced:
+        steps = steps.waking_up(scene.world.group_of.get(incident.instance_id), scene.now)
     return steps.judging(f"drain of {incident.node}", None)
 
 

@@ -107,7 +107,10 @@ def _wanted(world: World, group: Group, policy: GroupsPolicy, desired: int) -> t
         wanted = policy_of(group, policy)
     except ConfigError:
         return None, None
-    waiting = sum(prospect.fate is not Fate.KEEP for prospect in assess(world, group, wanted))
+    waiting = sum(
+        prospect.fate is not Fate.KEEP
+        for prospect in assess(world, group, wanted, cluster_awaited=policy.cluster_awaited)
+    )
     return on_demand_wanted(wanted, desired), waiting
 
 

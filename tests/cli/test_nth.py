@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,14 @@ def test_their_words_are_set_apart_and_what_both_have_is_ours(words: str, ours: 
 def test_it_is_asked_for_by_an_option_or_a_variable() -> None:
     assert asked(["--compat-nth"], {})
     assert asked([], {"SPOTWARD_COMPAT_NTH": "true"})
+    assert asked([], {"SPOTWARD_COMPAT_NTH": "Yes"})
     assert not asked(["--once"], {"SPOTWARD_COMPAT_NTH": "false", "TAINT_NODE": "true"})
+
+
+def test_a_variable_that_says_neither_yes_nor_no_is_told(alone: Program) -> None:
+    unclear = replace(alone, environment={"SPOTWARD_COMPAT_NTH": "perhaps"})
+    for words in (("run", "--once"), ("agent", "--node-name", "n")):
+        assert "SPOTWARD_COMPAT_NTH is 'perhaps'; give true or false" in unclear(*words, code=Exit.USAGE).err
 
 
 def test_run_in_its_place_tells_what_stops_it(alone: Program, environment: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from spotward.compat.written import as_report, as_yaml
 from spotward.config import Config, parse
 from spotward.model.errors import ConfigError
 
+EXAMPLES = Path(__file__).parents[2] / "examples/node-termination-handler"
 QUEUE = "enableSqsTerminationDraining: true\nqueueURL: https://sqs.eu-west-1.amazonaws.com/1/nth\n"
 
 
@@ -49,6 +51,13 @@ def test_what_is_written_is_a_configuration_that_says_the_same() -> None:
     assert config.webhook.headers == {"X-Team": "wéb"}
     assert config.webhook.template == '{"text": "${cause} costs $$5"}'
     assert (config.web.host, config.web.port) == ("0.0.0.0", 9092)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.name)
+def test_every_example_is_carried_over_whole(file: Path) -> None:
+    translation = of(file.read_text())
+    assert translation.bad == ()
+    assert written(translation).nodes.nth_marks
 
 
 def test_nothing_said_is_the_agent_as_it_is_with_what_differs_in_comments() -> None:

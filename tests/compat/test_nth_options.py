@@ -189,6 +189,27 @@ def test_what_is_usual_can_be_read(option: Option) -> None:
             assert translated(program, **{option.env: option.default} | queue).bad == ()
 
 
+@pytest.mark.parametrize("program", list(Program))
+def test_a_pod_to_which_its_chart_gives_every_option_as_usual_starts(program: Program) -> None:
+    usual = {option.env: option.default for option in OPTIONS if "…" not in option.default}
+    queue = {
+        "ENABLE_SQS_TERMINATION_DRAINING": str(program is RUN),
+        "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/q",
+    }
+    translation = translated(program, **usual | queue)
+    assert translation.bad == ()
+    assert configured(translation).nodes.interruption == "drain"
+
+
+def test_the_template_that_is_usual_there_is_translated() -> None:
+    usual = (
+        '{"text":"[NTH] EventID: {{ .EventID }} - Kind: {{ .Kind }} - Instance: {{ .InstanceID }}'
+        ' - Node: {{ .NodeName }} - Description: {{ .Description }} - Start Time: {{ .StartTime }}"}'
+    )
+    webhook = configured(translated(RUN, WEBHOOK_TEMPLATE=usual, WEBHOOK_URL="https://example.com/")).webhook
+    assert "Kind: ${cause} - Instance: ${instance} - Node: ${node}" in webhook.template
+
+
 @pytest.mark.parametrize(("env", "text", "program", "becomes"), BECOMES)
 def test_each_option_becomes_what_the_table_says(
     env: str, text: str, program: Program, becomes: dict[str, object]

@@ -88,8 +88,8 @@ def _every_command(
 
 def main(words: Sequence[str] | None = None) -> None:
     """The entry point: runs the command and turns errors into words and an exit code. `words`: those of the shell."""
-    told, theirs = _set_apart(sys.argv[1:] if words is None else list(words))
     try:
+        told, theirs = _set_apart(sys.argv[1:] if words is None else list(words))
         app(told, prog_name="spotward", obj=theirs)
     except SpotwardError as error:
         from rich.console import Console

@@ -3,8 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from spotward.model.errors import ConfigError
+
 FLAG, VARIABLE = "--compat-nth", "SPOTWARD_COMPAT_NTH"
 """Either asks for it, besides the setting `compat.nth`; its flags are read only with one of these."""
+
+
+TRUE, FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,5 +28,8 @@ NOTHING_SAID = InPlace()
 
 
 def asked(words: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Does the command line or the environment ask for it?"""
-    return FLAG in words or environment.get(VARIABLE, "").strip().lower() in ("1", "true")
+    """Does the command line or the environment ask for it? Raises ConfigError for a variable that says neither."""
+    said = environment.get(VARIABLE, "").strip().lower()
+    if said not in (*TRUE, *FALSE):
+        raise ConfigError(f"{VARIABLE} is {said[:40]!r}; give true or false")
+    return FLAG in words or said in TRUE

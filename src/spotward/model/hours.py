@@ -27,7 +27,7 @@ class Zone:
     def offset_seconds(self, time: float) -> int:
         """East of UTC, at a time."""
         at = bisect.bisect_right(self.offsets, time, key=lambda each: each[0]) - 1
-        return self.offsets[max(at, 0)][1]
+        return self.offsets[max(at, 0)][1] if self.offsets else 0
 
     def between(self, begin: float, end: float) -> "Zone":
         """Only what matters between two times."""

@@ -39,10 +39,12 @@ class Condition:
     @property
     def words(self) -> str:
         """As an operator would say it."""
-        what = " or ".join(self.operands) if self.how in (Comparison.ONE_OF, Comparison.NONE_OF) else self.operands[0]
+        name = dotted(self.path)
         if self.how is Comparison.EXISTS:
-            return f"{dotted(self.path)} {'exists' if what == 'true' else 'is missing'}"
-        return f"{dotted(self.path)} {self.how.value.replace('_', ' ')} {what}"
+            return f"{name} {'exists' if self.operands == ('true',) else 'is missing'}"
+        verb = self.how.value.replace("_", " ")
+        verb = verb if self.how in (Comparison.IS, Comparison.IS_NOT, Comparison.MATCHES) else f"is {verb}"
+        return f"{name} {verb} {', '.join(self.operands)}"
 
 
 def dotted(path: tuple[str, ...]) -> str:

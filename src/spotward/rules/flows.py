@@ -9,7 +9,7 @@ from enum import Enum
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
 from spotward.model.event import Event, Failed, Restarted, Woken
 from spotward.model.flow import Flow, Outcome, TaskFact, TaskState, Turn
-from spotward.model.flow_action import call_key
+from spotward.model.flow_action import CallPlugin, call_key
 from spotward.model.flow_event import FlowCancelled, FlowRetried, Occurred, PluginAnswered, PluginProgressed
 from spotward.model.page import Note
 from spotward.model.world import World
@@ -120,11 +120,11 @@ class _Round:
             self._sweep()
 
     def _teach(self, key: str, event: Event) -> None:
+        if isinstance(event, Failed) and self._is_call(event.key):
+            self.withdrawn.append(event.key)  # the flow knows when it is tried again, if it is
         flow = self.world.flows.get(key)
         if flow is None:
             return
-        if isinstance(event, Failed):
-            self.withdrawn.append(event.key)
         before = flow.calling
         flow = learned(flow, event)
         if before is not None and flow.fact(before.name).state is TaskState.RESTING:
@@ -134,6 +134,10 @@ class _Round:
         self._go_on(key)
         if before is not None and flow.calling is None:
             self.freed[Line.ROOM, flow.plugin_of(before.name)] = None
+
+    def _is_call(self, key: str) -> bool:
+        wish = self.world.wishes.get(key)
+        return wish is not None and isinstance(wish.action, CallPlugin)
 
     def _cancel(self, event: FlowCancelled) -> None:
         flow = self.world.flows.get(event.flow)

@@ -89,7 +89,5 @@ async def test_what_cannot_be_kept_stops_the_start_before_anything_is_touched(st
         async with agent_of(place, tmp_path, TAINT_EFFECT="NoExecute", UPTIME_FROM_FILE="x") as agent:
             assert await agent.process.wait() == Exit.USAGE
             assert agent.says("`TAINT_EFFECT` is refused: it would take every pod at once, past every budget")
-            assert agent.says(
-                "`POD_TERMINATION_GRACE_PERIOD` is refused: each pod has the grace that its owner gave it"
-            )
+            assert agent.says("`UPTIME_FROM_FILE` is refused: a reboot is told by the boot id")
         assert not (await place.now()).unschedulable

@@ -53,7 +53,8 @@ def run(words: Sequence[str]) -> int:
     from spotward.engine.log import set_up
 
     settings = begun.value()
-    told = parser(settings.in_place.options).parse_args(words)
+    if settings.in_place.options:
+        told = parser(settings.in_place.options).parse_args(words)
     set_up(level=level(told.log_level), as_json=_as_json(told.log))
     os.environ.update(settings.in_place.environment)
     for line in settings.in_place.lines:

@@ -18,6 +18,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 from spotward.nodes.policy import NodesPolicy
+from spotward.plugins.builtin.annotate import Grafana
+from spotward.plugins.builtin.command import Command
+from spotward.plugins.builtin.notify import Destination
+from spotward.plugins.builtin.request import Target
 from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
 
@@ -112,6 +116,75 @@ class Kubernetes(_Section):
     """Annotations of your own on every Kubernetes Event that is written, beside the facts of the machine."""
 
 
+class Doors(_Section):
+    """Where Prometheus, Alertmanager, EventBridge and senders of CloudEvents tell us things, for rules."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. The default is reached from this machine alone."""
+
+    port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """The port; 0 takes a free one, and null opens no door."""
+
+    token_file: Path | None = None
+    """Who comes in sends a token of this file: `Authorization: Bearer …`, or `X-Api-Key: …`. One to a line."""
+
+    certificate: Path | None = None
+    """The doors' own certificate (PEM, with its chain): they then speak TLS. Taken up anew when it is renewed."""
+
+    key: Path | None = None
+    """Its private key."""
+
+    client_ca: Path | None = None
+    """Who comes in shows a certificate of this authority."""
+
+    insecure: bool = False
+    """Let everybody in, readable on the way. Whoever reaches the port can then make rules act."""
+
+
+class PluginTrust(_Section):
+    """How a plugin of the rules file knows us, and we know it. Secrets stay out of that file."""
+
+    ca: Path | None = None
+    """The authority of the plugin's certificate. None, with `tls`, means those that the machine trusts."""
+
+    certificate: Path | None = None
+    """Our certificate, for a plugin that asks for one."""
+
+    key: Path | None = None
+    """Its private key."""
+
+    token_file: Path | None = None
+    """Sent as `Authorization: Bearer`; read anew when it is renewed."""
+
+    tls: bool = False
+    """Speak TLS. Implied by `ca` and `certificate`."""
+
+    server_name: str | None = None
+    """The name in the plugin's certificate, where it is not that of its address."""
+
+
+class Flows(_Section):
+    """Your own rules: what to do when something occurs."""
+
+    rules: Path | None = None
+    """The rules file. None: nothing that comes in by the doors is acted on."""
+
+    plugins: Mapping[str, PluginTrust] = {}
+    """For plugins of the rules file, by their names: certificates and tokens."""
+
+    notify: Mapping[str, Annotated[Destination, Field(discriminator="kind")]] = {}
+    """Destinations of the plugin `notify`, by name, each of a kind: slack, webhook, email, sns."""
+
+    commands: Mapping[str, Command] = {}
+    """Commands that the plugin `exec` may run, by name."""
+
+    targets: Mapping[str, Target] = {}
+    """Addresses that the plugin `http` may call, by name."""
+
+    grafana: Grafana | None = None
+    """Where the plugin `annotate` marks moments."""
+
+
 class Config(_Section):
     """All settings of `spotward run`, `handle`, `plan` and `status`."""
 
@@ -156,6 +229,8 @@ class Config(_Section):
     webhook: Webhook = Webhook()
     """Where people are told of nodes that are emptied."""
 
+    flows: Flows = Flows()
+    doors: Doors = Doors()
     compat: Compat = Compat()
     web: Web = Web()
 

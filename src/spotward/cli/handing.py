@@ -14,11 +14,13 @@ from spotward.kube.wire import REQUESTS_AT_ONCE_MAX
 from spotward.model.action import Action
 from spotward.model.errors import Permanent
 from spotward.model.event import Event
+from spotward.model.flow_action import CallPlugin
 from spotward.model.node_action import ClusterAction, CompleteLifecycle, Notify, RecordHeartbeat
 from spotward.plugins.webhook import WebhookHands
 
 if TYPE_CHECKING:  # an agent, which has no business with AWS, does not load it
     from spotward.aws.lifecycle import LifecycleHands
+    from spotward.plugins.host.hands import FlowHands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +71,12 @@ class AllHands:
         hooks: "LifecycleHands | None" = None,
         cluster: ClusterHands | None = None,
         webhook: WebhookHands | None = None,
+        flows: "FlowHands | None" = None,
         tied: bool = False,
     ) -> None:
         """aws: has what nobody else can do. tied: questions are answered and no deed is done; `aws` refuses them."""
         self._aws = aws
-        self._hooks, self._cluster, self._webhook, self._tied = hooks, cluster, webhook, tied
+        self._hooks, self._cluster, self._webhook, self._flows, self._tied = hooks, cluster, webhook, flows, tied
 
     async def do(self, action: Action, attempt: int) -> Event:
         """See the port."""
@@ -82,6 +85,10 @@ class AllHands:
         match action:
             case CompleteLifecycle() | RecordHeartbeat() if self._hooks is not None:
                 return await self._hooks.do(action, attempt)
+            case CallPlugin() if self._flows is not None:
+                return await self._flows.do(action, attempt)
+            case CallPlugin():
+                raise Permanent("no plugin can be called here; set flows.rules", code="NoPlugin")
             case Notify() if self._webhook is not None:
                 return await self._webhook.do(action, attempt)
             case _ if isinstance(action, ClusterAction) and self._cluster is not None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from spotward.cli.exits import Exit
 from spotward.cli.explain import explain
+from spotward.cli.flow_parts import open_doors
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.status import status
@@ -62,15 +63,18 @@ async def forever(config: Config, *, log: str) -> int:
             regions=house.regions,
             aws_calls=lambda: house.aws.counter.counts,
         )
-        async with serving(view, host=config.web.host, port=config.web.port) as address:
-            tell.started(regions=house.regions, pages=address, queue=config.queue)
+        async with (
+            serving(view, host=config.web.host, port=config.web.port) as address,
+            open_doors(house.flows, config, house.clock) as door,
+        ):
+            tell.started(regions=house.regions, pages=address, queue=config.queue, doors=door)
             while True:
                 if await _turn(house, store, view, tell):
                     break
                 # All that was known may be out of date: the next turn begins as a start does, with nothing.
                 house.close()
                 await asyncio.sleep(STANDBY_SECONDS)
-                house = await parts(config)
+                house = await parts(config, flows=house.flows)
     finally:
         await store.close()
         house.close()

@@ -71,15 +71,19 @@ class Teller:
             for line in page_lines(page):
                 self._console.print(line)
 
-    def started(self, *, regions: Sequence[str], pages: str | None, queue: str | None) -> None:
-        """A daemon is at work. pages: where /metrics and its like are."""
+    def started(
+        self, *, regions: Sequence[str], pages: str | None, queue: str | None, doors: str | None = None
+    ) -> None:
+        """A daemon is at work. pages: where /metrics and its like are. doors: where alerts and events come in."""
         if self._as_json:
-            structlog.get_logger("spotward").info("started", regions=regions, pages=pages, queue=queue)
+            structlog.get_logger("spotward").info("started", regions=regions, pages=pages, queue=queue, doors=doors)
             return
         events = f"events come from the queue {queue}" if queue else "no queue: events are not heard of"
         where = f"metrics at {pages}/metrics" if pages else "no pages are served"
         time = time_of_day(self._clock.now())
         self._console.print(f"{time}  looking after {escape(listed(regions))}; {escape(events)}; {escape(where)}")
+        if doors:
+            self._console.print(f"{time}  alerts and events for your rules come in at {escape(doors)}")
 
     def quiet(self) -> None:
         """All is done: said to a person, who would wonder."""

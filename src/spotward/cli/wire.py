@@ -12,6 +12,7 @@ from spotward.aws.prices import LiveMarket
 from spotward.aws.queue import QueueSource
 from spotward.aws.queue_address import queue_addresses
 from spotward.aws.session import Aws, CallCounter
+from spotward.cli.flow_parts import FlowParts, flow_parts
 from spotward.cli.handing import AllHands, ClusterParts, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
 from spotward.cli.stores import policy_for, to_write
@@ -22,6 +23,7 @@ from spotward.engine.deciders import deciders, guards
 from spotward.engine.live import Live
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Hands, Owner, Source, Store
+from spotward.engine.rule_deciders import rule_deciders, rule_guards
 from spotward.engine.store import this_process
 from spotward.engine.turns import Listener
 from spotward.groups.scope import in_scope
@@ -30,6 +32,7 @@ from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
 from spotward.plugins.webhook import WebhookHands
+from spotward.rules.rulebook import Rules
 
 NOT_ACTING = "NotActing"
 """The code of the error for a call that was not sent because another replica may be acting."""
@@ -89,6 +92,8 @@ class Parts:
     """They answer questions and can do no deed: for what must not change anything."""
     cluster: ClusterParts | None
     """None where no cluster is looked after."""
+    flows: FlowParts | None
+    """None where there are neither rules nor doors."""
     regions: tuple[str, ...]
     world: Mirror
     owner: Owner
@@ -105,7 +110,12 @@ class Parts:
     def core(self, *more_guards: Guard) -> Core:
         """The thinking, under the operator's policy. `more_guards` have the first word."""
         policy, nodes = self.config.groups_policy, self.config.nodes_policy
-        return Core(deciders(policy, nodes), (*more_guards, *guards(policy, nodes)))
+        # Without rules any more, flows that are open in the journal are carried to their end all the same.
+        rules = self.flows.rules if self.flows is not None else Rules()
+        return Core(
+            (*deciders(policy, nodes), *rule_deciders(rules)),
+            (*more_guards, *guards(policy, nodes), *rule_guards(rules)),
+        )
 
     def live(
         self,
@@ -142,15 +152,16 @@ class Parts:
         return to_write(self.config, self.clock, self.owner)
 
     def sources(self) -> tuple[Source, ...]:
-        """A source for the queue in each region, or for the one queue of a URL; none when none is set. And the cluster,
-        where one is looked after.
+        """A source for the queue in each region, or for the one queue of a URL; none when none is set. And the cluster
+        and the doors, where there are any.
         """
         cluster = (self.cluster.surroundings,) if self.cluster is not None else ()
+        others = (*cluster, *(self.flows.sources if self.flows is not None else ()))
         name = self.config.queue
         if name is None:
-            return cluster
+            return others
         queues = (QueueSource(self.aws, self.clock, address) for address in queue_addresses(name, self.regions))
-        return (*cluster, *queues)
+        return (*others, *queues)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -159,8 +170,11 @@ class Parts:
             self.cluster.kube.close()
 
 
-async def parts(config: Config) -> Parts:
-    """Connect everything. Raises ConfigError for an unknown region, OutsideError when AWS cannot be asked."""
+async def parts(config: Config, *, flows: FlowParts | None = None) -> Parts:
+    """Connect everything. flows: what lives as long as the process, from an earlier turn of it.
+
+    Raises ConfigError for an unknown region, OutsideError when AWS cannot be asked.
+    """
     clock = clock_from_environment()
     mirror = Mirror()
     aws = Aws(threads_max=config.aws_calls_at_once_max, counter=CallCounter(mirror.check_call))
@@ -179,14 +193,17 @@ async def parts(config: Config) -> Parts:
     hands = AwsHands(aws, clock, observer=observer, recommender=market)
     in_cluster = cluster.hands if cluster is not None else None
     webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
+    flows = flows or flow_parts(config, clock)
+    calls = flows.hands if flows is not None else None
     return Parts(
         config=config,
         clock=clock,
         aws=aws,
         aws_hands=hands,
-        hands=AllHands(hands, hooks=LifecycleHands(aws, clock), cluster=in_cluster, webhook=webhook),
+        hands=AllHands(hands, hooks=LifecycleHands(aws, clock), cluster=in_cluster, webhook=webhook, flows=calls),
         tied_hands=AllHands(ReadOnlyHands(observer=observer, recommender=market), cluster=in_cluster, tied=True),
         cluster=cluster,
+        flows=flows,
         regions=await aws.regions(config.regions),
         world=mirror,
         owner=owner,

@@ -128,7 +128,7 @@ def mailboxes() -> Iterator[Mailboxes]:
 
 
 def mail_to(port: int) -> Notify:
-    email = Email(to=["a@example.com"], sender="s@example.com", host="127.0.0.1", port=port, start_tls=False)
+    email = Email(to=("a@example.com",), sender="s@example.com", host="127.0.0.1", port=port, start_tls=False)
     return Notify({"mail": email})
 
 

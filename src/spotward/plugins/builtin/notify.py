@@ -8,11 +8,11 @@ import asyncio
 import json
 import smtplib
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spotward.plugins.builtin.outgoing import SECONDS_MAX, Request, Unset, secret, sent
 from spotward.plugins.builtin.words import filled, is_sound
@@ -30,6 +30,7 @@ SUBJECT_MAX = 100
 class Slack:
     """An incoming webhook of Slack, Mattermost or any that takes `{"text": ...}`."""
 
+    kind: Literal["slack"] = "slack"
     url_file: Path
     """A file with the webhook's address."""
 
@@ -38,6 +39,7 @@ class Slack:
 class Hook:
     """Any webhook: a POST of `{"title": ..., "text": ..., "type": ..., "key": ...}`."""
 
+    kind: Literal["webhook"] = "webhook"
     url: str
     token_file: Path | None = None
     """Sent as `Authorization: Bearer`."""
@@ -48,7 +50,8 @@ class Hook:
 class Email:
     """By SMTP."""
 
-    to: Sequence[str]
+    kind: Literal["email"] = "email"
+    to: tuple[str, ...]
     sender: str
     host: str
     port: int = 587
@@ -62,6 +65,7 @@ class Email:
 class Topic:
     """An SNS topic."""
 
+    kind: Literal["sns"] = "sns"
     arn: str
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from spotward.plugins.sdk.call import Answer, done, failed, refused
 
 SECONDS_MAX = 10.0
@@ -36,6 +34,8 @@ class Request:
 
 async def sent(request: Request, whom: str) -> Answer:
     """What came of it. whom: who is called, for the words; the address itself may be a secret and is never told."""
+    import httpx  # late: whoever only reads the settings of plugins needs none of it
+
     try:
         async with (
             httpx.AsyncClient(proxy=request.proxy, timeout=request.seconds, trust_env=False) as client,

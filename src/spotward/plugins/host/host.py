@@ -10,9 +10,14 @@ from spotward.engine.ports import Clock
 from spotward.model.errors import ConfigError, Permanent, Transient
 from spotward.plugins.host.breaker import Breaker
 from spotward.plugins.host.by_http import ByHttp, ByLambda, Invoke
+from spotward.plugins.host.in_process import InProcess
 from spotward.plugins.host.settings import PluginSettings, Speaks
 from spotward.plugins.host.speakers import Listener, Missed, Speaker
 from spotward.plugins.sdk.call import Answer, Call, Problem
+from spotward.plugins.sdk.plugin import Plugin
+
+OWN_CALLS_AT_ONCE = 100
+"""Of a plugin that is called where it is."""
 
 VALIDATE_SECONDS = 5.0
 """How long a plugin may think about whether properties are right."""
@@ -25,13 +30,25 @@ async def nobody(text: str, fraction: float) -> None:
 class Host:
     """Calls plugins."""
 
-    def __init__(self, plugins: Iterable[PluginSettings], clock: Clock, *, invoke: Invoke | None = None) -> None:
-        """invoke: runs a Lambda function. Raises ConfigError for a name that two have, or a Lambda without it."""
+    def __init__(
+        self,
+        plugins: Iterable[PluginSettings],
+        clock: Clock,
+        *,
+        own: Iterable[Plugin] = (),
+        invoke: Invoke | None = None,
+    ) -> None:
+        """own: plugins that are called where they are; one of the same name elsewhere goes before. invoke: runs a
+        Lambda function. Raises ConfigError for a name that two have, or a Lambda without it.
+        """
         self._lines: dict[str, _Line] = {}
         for settings in plugins:
             if settings.name in self._lines:
                 raise ConfigError(f"two plugins are called `{settings.name}`; rename one", setting="plugins")
             self._lines[settings.name] = _Line(settings, _speaker(settings, invoke), clock)
+        for plugin in own:
+            inside = PluginSettings(name=plugin.name, address="127.0.0.1:1", calls_at_once_max=OWN_CALLS_AT_ONCE)
+            self._lines.setdefault(plugin.name, _Line(inside, InProcess(plugin), clock))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,0 +1,128 @@
+"""What the user's rules need, connected: the rules read, the plugins found, the letterbox behind the doors."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from spotward.config import Config, PluginTrust
+from spotward.engine.ports import Clock, Source
+from spotward.model.errors import ConfigError
+from spotward.model.hours import Zone
+from spotward.plugins.builtin.annotate import Annotate
+from spotward.plugins.builtin.command import Exec
+from spotward.plugins.builtin.notify import Notify
+from spotward.plugins.builtin.request import Http
+from spotward.plugins.host.hands import FlowHands
+from spotward.plugins.host.host import Host
+from spotward.plugins.host.settings import PluginSettings, Speaks, Trust
+from spotward.plugins.sdk.plugin import Plugin
+from spotward.plugins.sdk.safety import Safety
+from spotward.rules.rulebook import Callee, Rules
+from spotward.web.doors.letterbox import Letterbox
+from spotward.web.doors.serving import doors
+
+ZONE_YEARS = 5
+"""So far ahead, and one year back, the offsets of a zone are looked up when rules are read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowParts:
+    """Everything about flows that lives as long as the process."""
+
+    rules: Rules
+    host: Host
+    hands: FlowHands
+    letterbox: Letterbox
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What comes in by the doors."""
+        return (self.letterbox,)
+
+
+def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
+    """None where there are no rules and no doors. Raises ConfigError, with every mistake in the rules file."""
+    if config.flows.rules is None and config.doors.port is None:
+        return None
+    own = _own(config)
+    rules = read_rules(config.flows.rules, [plugin.name for plugin in own], now=clock.now())
+    unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.callees})
+    if unknown:
+        raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")
+    elsewhere = [_settings(each, config.flows.plugins) for each in rules.callees if each.kind != "builtin"]
+    host = Host(elsewhere, clock, own=own)
+    return FlowParts(rules=rules, host=host, hands=FlowHands(host, clock), letterbox=Letterbox())
+
+
+def read_rules(file: Path | None, builtin: Iterable[str], *, now: float) -> Rules:
+    """The rules in a file; none without one. Raises ConfigError."""
+    if file is None:
+        return Rules()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {why}; give the path of a rules file", file=str(file)) from error
+    from spotward.rules.build import Zones  # late, and the next: reading YAML is for those who have rules
+    from spotward.rules.parse import parse
+
+    zones = Zones(names=tuple(sorted(available_timezones())), zone=lambda name: zone(name, now))
+    return parse(text, file=str(file), zones=zones, builtin=builtin)
+
+
+def zone(name: str, now: float) -> Zone:
+    """The offsets of a zone around now, as the machine's files have them."""
+    place = ZoneInfo(name)
+    begin = datetime.fromtimestamp(now, UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=366)
+    offsets: list[tuple[float, int]] = []
+    for hour in range((ZONE_YEARS + 1) * 366 * 24):
+        moment = begin + timedelta(hours=hour)
+        offset = moment.astimezone(place).utcoffset()
+        seconds = int(offset.total_seconds()) if offset is not None else 0
+        if not offsets or offsets[-1][1] != seconds:
+            offsets.append((moment.timestamp(), seconds))
+    return Zone(name=name, offsets=tuple(offsets))
+
+
+@asynccontextmanager
+async def open_doors(parts: FlowParts | None, config: Config, clock: Clock) -> AsyncIterator[str | None]:
+    """The doors, as long as the context is open; gives their address. Raises ConfigError."""
+    if parts is None:
+        yield None
+        return
+    wanted = config.doors
+    safety = Safety(
+        certificate=wanted.certificate,
+        key=wanted.key,
+        client_ca=wanted.client_ca,
+        token_file=wanted.token_file,
+        insecure=wanted.insecure,
+    )
+    async with doors(parts.letterbox, clock, host=wanted.host, port=wanted.port, safety=safety) as address:
+        yield address
+
+
+def _own(config: Config) -> list[Plugin]:
+    flows = config.flows
+    own: list[Plugin] = [Notify(flows.notify), Http(flows.targets)]
+    try:
+        own.append(Exec(flows.commands))
+    except ValueError as error:
+        raise ConfigError(f"flows.commands: {error}") from error
+    if flows.grafana is not None:
+        own.append(Annotate(flows.grafana))
+    return own
+
+
+def _settings(callee: Callee, trusts: Mapping[str, PluginTrust]) -> PluginSettings:
+    trust = trusts.get(callee.name, PluginTrust())
+    return PluginSettings(
+        name=callee.name,
+        address=callee.address,
+        speaks=Speaks.SPOTWARD if callee.kind == "grpc" else Speaks(callee.kind),
+        calls_at_once_max=callee.at_once,
+        trust=Trust(**trust.model_dump()),
+    )

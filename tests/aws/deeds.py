@@ -16,7 +16,8 @@ from spotward.model.action import (
 )
 from spotward.model.cloud import LaunchSource, Lifecycle, Pool
 from spotward.model.event import Event, InstanceFound, InstancesObserved, PoolsRecommended, RegionObserved
-from tests.aws.stage import NOW, REGION, HandClock
+from tests.aws.stage import NOW, REGION
+from tests.hand_clock import HandClock
 
 
 def fleet(**changes: object) -> LaunchFleet:
@@ -83,7 +84,7 @@ class Doer:
     """Hands whose deeds are waited for."""
 
     def __init__(self, aws: Aws) -> None:
-        self.aws, self.clock, self.attendant = aws, HandClock(), Attendant()
+        self.aws, self.clock, self.attendant = aws, HandClock(NOW), Attendant()
         self.hands = AwsHands(aws, self.clock, observer=self.attendant, recommender=self.attendant)
 
     def do(self, action: Action, attempt: int = 1) -> Event:

@@ -1,24 +1,11 @@
 """Groups and what belongs to them, set up in moto; and a clock that is moved by hand."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from tests.aws.conftest import IMAGE, REGION, Moto
+from tests.hand_clock import HandClock
 
 NOW = 1_795_000_000.0
-
-
-@dataclass
-class HandClock:
-    """Shows what it was set to."""
-
-    time: float = NOW
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep_until(self, moment: float) -> None:
-        self.time = max(self.time, moment)
 
 
 def subnets(moto: Moto) -> list[dict[str, Any]]:

@@ -15,11 +15,12 @@ from spotward.model.event import GroupObserved
 from spotward.model.world import World
 from tests.aws.conftest import IMAGE, REGION, Moto
 from tests.aws.oracle import Oracle, Reply, error
-from tests.aws.stage import HandClock, group, members, subnets, template
+from tests.aws.stage import NOW, group, members, subnets, template
+from tests.hand_clock import HandClock
 
 
 def observed(aws: Aws, name: str = "web", *, details: bool = True, health: bool = False) -> GroupObserved:
-    observer = Observer(aws, HandClock(), world=World, in_scope=lambda _: True)
+    observer = Observer(aws, HandClock(NOW), world=World, in_scope=lambda _: True)
     question = ObserveGroup(region=REGION, group=name, details=details, health=health)
     answer = asyncio.run(observer.observe(question, 3))
     assert isinstance(answer, GroupObserved)
@@ -162,7 +163,7 @@ def read_details(
     hooks = "<DescribeLifecycleHooksResult><LifecycleHooks/></DescribeLifecycleHooksResult>"
     oracle.replies.setdefault("DescribeLifecycleHooks", f"<R>{hooks}</R>".encode())
     oracle.replies.setdefault("DescribeInstanceRefreshes", refreshes("Successful"))
-    reader = reader or DetailReader(aws, HandClock())
+    reader = reader or DetailReader(aws, HandClock(NOW))
 
     async def ask() -> GroupDetails:
         for _ in range(times - 1):
@@ -204,7 +205,7 @@ def test_one_answer_that_is_garbled_on_the_way_does_not_hide_a_refresh(oracle: O
 def test_while_every_answer_is_garbled_nothing_is_believed_and_nothing_is_remembered(
     oracle: Oracle, oracle_aws: Aws
 ) -> None:
-    reader = DetailReader(oracle_aws, HandClock())
+    reader = DetailReader(oracle_aws, HandClock(NOW))
     oracle.replies["DescribeInstanceRefreshes"] = oracle.replies["DescribeLifecycleHooks"] = HTML
     with pytest.raises(OutsideError):
         read_details(oracle, oracle_aws, reader=reader)
@@ -285,7 +286,7 @@ def with_members(*ids: str, **rest: tuple[str, ...]) -> Group:
 
 
 def read_unhealthy(aws: Aws, web: Group) -> set[str]:
-    return set(asyncio.run(DetailReader(aws, HandClock()).unhealthy(web)))
+    return set(asyncio.run(DetailReader(aws, HandClock(NOW)).unhealthy(web)))
 
 
 def test_a_member_that_a_classic_load_balancer_sends_nothing_to_is_not_healthy(oracle: Oracle, oracle_aws: Aws) -> None:

@@ -23,7 +23,8 @@ from spotward.model.event import Event, FleetAnswered
 from spotward.model.world import World
 from tests.aws.conftest import set_environment
 from tests.aws.deeds import Attendant, fleet
-from tests.aws.stage import HandClock
+from tests.aws.stage import NOW
+from tests.hand_clock import HandClock
 
 REGION = "us-east-1"
 TYPES = ("m5.large", "m5a.large", "m6i.large")
@@ -98,7 +99,7 @@ class Yard:
         return [t["LaunchTemplateName"] for t in found if t["LaunchTemplateName"].startswith("spotward-")]
 
     def shock(self, **shock: Any) -> None:
-        requests.post(f"{self.cloud.url}/_spotward/shock", json=shock, timeout=10).raise_for_status()
+        requests.post(f"{self.cloud.url}/_spotward/shock", json=shock, timeout=60).raise_for_status()
 
     def calls(self) -> dict[str, int]:
         """Calls since this was last asked."""
@@ -242,7 +243,7 @@ class WaitingClock(HandClock):
     """Whoever sleeps until a moment waits until it is set to that."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(NOW)
         self._sleepers: list[tuple[float, asyncio.Event]] = []
 
     async def sleep_until(self, moment: float) -> None:
@@ -270,7 +271,7 @@ def test_a_copy_without_use_is_deleted_after_a_while(yard: Yard) -> None:
             await asyncio.sleep(0.1)
         assert yard.calls()["ec2.CreateLaunchTemplate"] == 1, "it was in use again and again"
         clock.pass_by(0.7 * IDLE_SECONDS)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while yard.copies():  # noqa: ASYNC110 - nobody tells when AWS has deleted it
                 await asyncio.sleep(0.05)
 

@@ -15,14 +15,15 @@ from spotward.model.event import Event, GroupObserved, InstanceFound, InstancesO
 from spotward.model.world import World
 from tests.aws.conftest import REGION, Moto
 from tests.aws.oracle import Oracle
-from tests.aws.stage import NOW, HandClock, group, members, template
+from tests.aws.stage import NOW, group, members, template
+from tests.hand_clock import HandClock
 
 
 class Look:
     """An observer whose World learns all that it answers."""
 
     def __init__(self, aws: Aws) -> None:
-        self.aws, self.clock, self.world = aws, HandClock(), World()
+        self.aws, self.clock, self.world = aws, HandClock(NOW), World()
 
     def at(self, *questions: LookingQuestion) -> list[Observation]:
         """Ask, all at once; the World learns the answers."""

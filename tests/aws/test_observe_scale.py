@@ -11,7 +11,8 @@ from spotward.model.event import RegionObserved
 from spotward.model.world import World
 from tests.aws.conftest import REGION
 from tests.aws.oracle import Oracle
-from tests.aws.stage import HandClock
+from tests.aws.stage import NOW
+from tests.hand_clock import HandClock
 
 GROUPS, SIZE = 500, 20
 
@@ -99,7 +100,7 @@ def test_ten_thousand_instances_are_seen_with_a_call_for_each_page(oracle: Oracl
         (sent["Filter.1.Value.1"], int(sent.get("NextToken", 0)))
     ]
     world = World()
-    observer = Observer(oracle_aws, HandClock(), world=lambda: world, in_scope=lambda _: True)
+    observer = Observer(oracle_aws, HandClock(NOW), world=lambda: world, in_scope=lambda _: True)
 
     def look() -> RegionObserved:
         answer = asyncio.run(observer.observe(ObserveRegion(region=REGION), 1))

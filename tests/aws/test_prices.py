@@ -23,7 +23,8 @@ from spotward.model.errors import ConfigError, Permanent
 from spotward.model.event import PoolsRecommended
 from tests.aws.conftest import Moto
 from tests.aws.oracle import Oracle, error
-from tests.aws.stage import NOW, HandClock
+from tests.aws.stage import NOW
+from tests.hand_clock import HandClock
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 QUESTION = RecommendPools(
@@ -50,7 +51,7 @@ def asked(market: LiveMarket, *questions: RecommendPools) -> list[PoolsRecommend
 
 def test_motos_price_of_2006_is_believed_and_the_smallest_types_that_fit_come_first(moto: Moto, aws: Aws) -> None:
     some = replace(QUESTION, allowed_types=("m5*", "r5.*", "c5.*", "t3.*", "m6g.*", "m4.*"))
-    (answer,) = asked(LiveMarket(aws, HandClock(), price_list=LISTED), some)
+    (answer,) = asked(LiveMarket(aws, HandClock(NOW), price_list=LISTED), some)
     assert answer.on_demand_usd_per_hour == 0.096
     assert answer.offers[0].usd_per_hour == 0.00001
     assert answer.offers[0].price_time == datetime(2006, 1, 2, 15, 4, 5, tzinfo=UTC).timestamp()
@@ -64,7 +65,7 @@ def test_motos_price_of_2006_is_believed_and_the_smallest_types_that_fit_come_fi
 def test_without_a_pricing_api_and_without_a_list_nothing_is_offered_and_two_calls_are_not_made_for_it(
     moto: Moto, aws: Aws
 ) -> None:
-    market = LiveMarket(aws, HandClock())
+    market = LiveMarket(aws, HandClock(NOW))
     first, second = asked(market, QUESTION, QUESTION)
     assert first.offers == ()
     assert "no on-demand price is known for m5.large with Linux/UNIX in us-east-1 (pricing.GetProducts" in first.reason
@@ -75,7 +76,7 @@ def test_without_a_pricing_api_and_without_a_list_nothing_is_offered_and_two_cal
 
 def test_without_any_price_of_its_own_the_operator_may_allow_it(moto: Moto, aws: Aws) -> None:
     question = replace(QUESTION, allow_unpriced=True, allowed_types=("m5.*", "r5.*"))
-    (answer,) = asked(LiveMarket(aws, HandClock()), question)
+    (answer,) = asked(LiveMarket(aws, HandClock(NOW)), question)
     assert {offer.pool.instance_type for offer in answer.offers} >= {"m5.large", "r5.large"}
     assert answer.on_demand_usd_per_hour is None
 
@@ -84,7 +85,7 @@ def test_a_product_that_spot_does_not_sell_leaves_the_type_itself_where_the_oper
     moto: Moto, aws: Aws
 ) -> None:
     question = replace(QUESTION, product="Windows with SQL Server Web", allow_unpriced=True)
-    (answer,) = asked(LiveMarket(aws, HandClock()), question)
+    (answer,) = asked(LiveMarket(aws, HandClock(NOW)), question)
     assert {offer.pool.instance_type for offer in answer.offers} == {"m5.large"}
     assert {offer.usd_per_hour for offer in answer.offers} == {None}
 
@@ -176,7 +177,7 @@ def names(answer: PoolsRecommended) -> list[str]:
 
 
 def test_what_fits_and_is_cheaper_and_is_offered_is_ranked_by_price(prepared: Oracle, oracle_aws: Aws) -> None:
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert names(answer) == [
         "m5a.large/us-east-1a",
         "m5a.large/us-east-1c",
@@ -188,7 +189,7 @@ def test_what_fits_and_is_cheaper_and_is_offered_is_ranked_by_price(prepared: Or
 
 
 def test_dearer_types_are_not_even_described(prepared: Oracle, oracle_aws: Aws) -> None:
-    asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     described_names = {
         name for op, sent in prepared.heard if op == "DescribeInstanceTypes" for name in values(sent, "InstanceType.")
     }
@@ -196,7 +197,7 @@ def test_dearer_types_are_not_even_described(prepared: Oracle, oracle_aws: Aws) 
 
 
 def test_a_type_that_has_a_price_and_is_no_more_does_not_hide_the_others(prepared: Oracle, oracle_aws: Aws) -> None:
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert answer.offers
     assert prepared.times("DescribeInstanceTypes") == 2
 
@@ -204,7 +205,7 @@ def test_a_type_that_has_a_price_and_is_no_more_does_not_hide_the_others(prepare
 def test_the_price_that_stands_now_is_asked_for_under_both_names_of_the_product(
     prepared: Oracle, oracle_aws: Aws
 ) -> None:
-    asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     sent = next(parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory")
     assert values(sent, "ProductDescription.") == ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"]
     assert values(sent, "Filter.1.Value.") == list(ZONES)
@@ -212,7 +213,7 @@ def test_the_price_that_stands_now_is_asked_for_under_both_names_of_the_product(
 
 
 def test_prices_that_would_save_nothing_are_not_asked_for(prepared: Oracle, oracle_aws: Aws) -> None:
-    asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     (sent,) = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
     assert sent["Filter.2.Name"] == "spot-price"
     assert values(sent, "Filter.2.Value.") == patterns_below(0.096)
@@ -221,7 +222,7 @@ def test_prices_that_would_save_nothing_are_not_asked_for(prepared: Oracle, orac
 def test_where_the_operator_takes_pools_without_a_price_every_price_is_asked_for(
     prepared: Oracle, oracle_aws: Aws
 ) -> None:
-    asked(LiveMarket(oracle_aws, HandClock()), replace(QUESTION, allow_unpriced=True))
+    asked(LiveMarket(oracle_aws, HandClock(NOW)), replace(QUESTION, allow_unpriced=True))
     (sent,) = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
     assert "Filter.2.Name" not in sent
 
@@ -232,7 +233,7 @@ def test_when_nothing_saves_the_dearer_prices_are_asked_for_so_that_the_cheapest
     prepared.replies["DescribeSpotPriceHistory"] = lambda sent: history_answer(
         "" if "Filter.2.Name" in sent else history({"m5.large": 0.099})
     )
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert answer.offers == ()
     assert answer.reason.endswith("costs less than 0.096 USD an hour; the cheapest is m5.large/us-east-1a at 0.099")
     assert prepared.times("DescribeSpotPriceHistory") == 2
@@ -244,7 +245,7 @@ def test_a_dearer_type_asks_for_more_prices_and_from_then_on_both_are_asked_for_
     prepared.replies["GetProducts"] = lambda sent: products(
         product("0.96" if any(each["Value"] == "m5.4xlarge" for each in sent["Filters"]) else "0.096")
     )
-    clock, dearer = HandClock(), replace(QUESTION, instance_type="m5.4xlarge")
+    clock, dearer = HandClock(NOW), replace(QUESTION, instance_type="m5.4xlarge")
     market = LiveMarket(oracle_aws, clock)
     for _ in range(2):
         for question in (QUESTION, dearer):
@@ -274,7 +275,7 @@ def test_of_several_prices_of_a_pool_the_newest_counts(prepared: Oracle, oracle_
         for price, at in ((0.09, "2026-11-01T00:00:00Z"), (0.07, "2026-11-21T00:00:00Z"))
     )
     prepared.replies["DescribeSpotPriceHistory"] = history_answer(new + old)
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert {offer.usd_per_hour for offer in answer.offers} == {0.07}
 
 
@@ -284,14 +285,14 @@ def test_all_pages_of_prices_are_read(prepared: Oracle, oracle_aws: Aws) -> None
         if "NextToken" in sent
         else history_answer(history({"m5.large": 0.04}), token="more")
     )
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert {offer.pool.instance_type for offer in answer.offers} == {"m5.large", "r5.large"}
 
 
 def test_asking_again_at_once_makes_no_call_and_after_five_minutes_asks_for_spot_prices_alone(
     prepared: Oracle, oracle_aws: Aws
 ) -> None:
-    clock = HandClock()
+    clock = HandClock(NOW)
     market = LiveMarket(oracle_aws, clock)
     first, second = asked(market, QUESTION, replace(QUESTION, group="api"))
     assert names(first) == names(second)
@@ -304,7 +305,7 @@ def test_asking_again_at_once_makes_no_call_and_after_five_minutes_asks_for_spot
 
 
 def test_a_zone_that_is_new_is_asked_for_alone(prepared: Oracle, oracle_aws: Aws) -> None:
-    market = LiveMarket(oracle_aws, HandClock())
+    market = LiveMarket(oracle_aws, HandClock(NOW))
     asked(market, replace(QUESTION, azs=ZONES[:2]))
     asked(market, QUESTION)
     sent = [parameters for operation, parameters in prepared.heard if operation == "DescribeSpotPriceHistory"]
@@ -314,20 +315,20 @@ def test_a_zone_that_is_new_is_asked_for_alone(prepared: Oracle, oracle_aws: Aws
 def test_an_answer_about_prices_of_another_shape_is_an_error(prepared: Oracle, oracle_aws: Aws) -> None:
     prepared.replies["DescribeSpotPriceHistory"] = history_answer(history({"m5.large": 0.04}).replace("0.04", "cheap"))
     with pytest.raises(Exception, match=r"ec2\.DescribeSpotPriceHistory in us-east-1: the answer cannot be read"):
-        asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+        asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
 
 
 def test_a_missing_permission_to_see_spot_prices_is_an_error_that_names_it(prepared: Oracle, oracle_aws: Aws) -> None:
     prepared.replies["DescribeSpotPriceHistory"] = (403, error("UnauthorizedOperation", "You are not authorized"))
     with pytest.raises(Permanent, match="ec2:DescribeSpotPriceHistory"):
-        asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+        asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
 
 
 # ---- on-demand -------------------------------------------------------------------------------------------------------
 
 
 def on_demand(aws: Aws, question: RecommendPools = QUESTION, listed: PriceList | None = None) -> float | None:
-    (answer,) = asked(LiveMarket(aws, HandClock(), price_list=listed), question)
+    (answer,) = asked(LiveMarket(aws, HandClock(NOW), price_list=listed), question)
     return answer.on_demand_usd_per_hour
 
 
@@ -388,14 +389,14 @@ def test_a_pricing_api_that_cannot_answer_is_a_reason_and_no_error(
     prepared: Oracle, oracle_aws: Aws, reply: bytes | tuple[int, bytes]
 ) -> None:
     prepared.replies["GetProducts"] = reply
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert answer.on_demand_usd_per_hour is None
     assert answer.reason.startswith("no on-demand price is known for m5.large with Linux/UNIX in us-east-1 (")
 
 
 def test_a_price_that_could_not_be_had_is_asked_for_again_after_ten_minutes(prepared: Oracle, oracle_aws: Aws) -> None:
     prepared.replies["GetProducts"] = products()
-    clock = HandClock()
+    clock = HandClock(NOW)
     market = LiveMarket(oracle_aws, clock)
     asked(market, QUESTION)
     prepared.replies["GetProducts"] = products(product("0.096"))
@@ -449,7 +450,7 @@ def test_from_nothing_an_m5_large_in_three_zones_takes_at_most_ten_calls(prepare
         return history_answer("".join(pages[number]), token=str(number + 1) if number + 1 < len(pages) else "")
 
     prepared.replies["DescribeSpotPriceHistory"] = page
-    (answer,) = asked(LiveMarket(oracle_aws, HandClock()), QUESTION)
+    (answer,) = asked(LiveMarket(oracle_aws, HandClock(NOW)), QUESTION)
     assert len(answer.offers) == 180
     assert len(prepared.heard) <= 10
     assert dict(oracle_aws.counter.counts) == {

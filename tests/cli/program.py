@@ -30,8 +30,8 @@ from spotward.emulator.server import Emulator
 from tests.emulator.clients import eventually
 
 COMMAND = (sys.executable, "-m", "spotward")
-RUN_SECONDS_MAX = 90.0
-STOP_SECONDS_MAX = 15.0
+RUN_SECONDS_MAX = 180.0
+STOP_SECONDS_MAX = 60.0
 
 READING = ("Describe", "Get", "List")
 """What calls that change nothing are called."""
@@ -208,8 +208,8 @@ class Running:
 
     def page(self, path: str) -> requests.Response:
         """One of them."""
-        address = eventually(lambda: self.says("started") and self.pages, seconds_max=20)
-        return requests.get(f"{address}{path}", timeout=10)
+        address = eventually(lambda: self.says("started") and self.pages, seconds_max=90)
+        return requests.get(f"{address}{path}", timeout=60)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; its exit code."""

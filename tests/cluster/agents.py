@@ -4,12 +4,12 @@ follows a drill, and the rights of deploy/clusterrole.yaml."""
 import asyncio
 import json
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from spotward.emulator.imds.door import MetadataDoor, serving_metadata
 from spotward.emulator.imds.script import parse_script
@@ -20,6 +20,7 @@ from spotward.model.cluster import Node
 from tests.cli.program import bare_environment
 from tests.cluster.control_plane import SPOTWARD
 from tests.cluster.stage import PATIENCE_SECONDS, Stage
+from tests.ports import free_port
 
 COMMAND = (sys.executable, "-m", "spotward", "agent")
 SECONDS = 5.0
@@ -70,10 +71,20 @@ class Machine:
     async def now(self) -> Node:
         return await self.stage.node_now(self.node.name)
 
+    async def happens(self, step: str) -> None:
+        """One more step of the drill, now."""
+        where = urlsplit(self.door.url)
+        client = Client(str(where.hostname), where.port or 0)
+        try:
+            answer = await client.ask("POST", "/_spotward/steps", body=step.encode(), seconds_max=SECONDS)
+        finally:
+            await client.close()
+        assert answer.status == 200, answer.text
+
     @asynccontextmanager
     async def agent(self, *words: str, config: str = "") -> AsyncIterator[Agent]:
         """Its agent, listening; killed at the end if it has not ended by itself."""
-        port, log, settings = _free_port(), self._folder / "log", self._folder / "spotward.yaml"
+        port, log, settings = free_port(), self._folder / "log", self._folder / "spotward.yaml"
         settings.write_text(config)
         told: Mapping[str, object] = {
             "--node-name": self.node.name,
@@ -109,10 +120,3 @@ async def machine(stage: Stage, folder: Path, steps: str = "", *, v1: bool = Tru
     timeline = parse_script(text, file="drill.yaml").timeline(start_time=clock.now())
     async with serving_metadata(MetadataService(machines=timeline, drill=timeline, v1=v1), clock) as door:
         yield Machine(stage, node, door, folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        number: int = door.getsockname()[1]
-        return number

@@ -31,6 +31,14 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         yield running
 
 
+@pytest.fixture(scope="module")
+def module_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One for the tests of a module that stop a component, and leave all of it running again."""
+    with started(tmp_path_factory.mktemp("control-plane")) as running:
+        grant_all(running)
+        yield running
+
+
 @pytest.fixture
 def own_control_plane(tmp_path: Path) -> Iterator[ControlPlane]:
     with started(tmp_path) as running:

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -24,6 +23,7 @@ from typing import Self
 
 from tests.cluster.build import Binaries
 from tests.cluster.papers import MASTERS, Papers, issue
+from tests.ports import free_ports
 
 ADMIN = "admin"
 SPOTWARD = "system:serviceaccount:spotward:spotward"
@@ -267,15 +267,6 @@ class ControlPlane:
                 return answers(f"https://127.0.0.1:{self._ports['scheduler']}/healthz")
             case _:
                 return answers(f"http://127.0.0.1:{self._ports['kwok']}/healthz")
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """That many ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return tuple(each.getsockname()[1] for each in sockets)
 
 
 def answers(url: str, papers: Papers | None = None) -> bool:

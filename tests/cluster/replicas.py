@@ -33,7 +33,11 @@ groups:
 """
 """While nobody acts, minutes of virtual time go by: nothing is given up for that."""
 
-START_SECONDS_MAX = 40.0
+START_SECONDS_MAX = 150.0
+"""A process on a busy machine, and the one before it may have to be outlived by its lease."""
+
+STILL_SECONDS = 0.3
+"""A replica that changed nothing for so long is in the middle of no call that changes something."""
 
 _journals = itertools.count(1)
 
@@ -67,6 +71,11 @@ class Replica:
         """Calls of it that change something, from a virtual time on."""
         mine = [c for c in self.cloud.calls.newest() if c.access_key == self.running.key and c.time >= since]
         return [call.name for call in mine if is_change(call.name) and not call.name.startswith("sqs.")]
+
+    def is_still(self) -> bool:
+        """Has it changed something, and is it waiting now for what that leads to?"""
+        mine = [c.time for c in self.cloud.calls.newest() if c.access_key == self.running.key and is_change(c.name)]
+        return bool(self.changes()) and self.cloud.clock.now() - max(mine) > STILL_SECONDS * SPEED
 
     def send(self, number: signal.Signals) -> None:
         self.running.process.send_signal(number)

@@ -9,9 +9,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from spotward.engine.clock import SystemClock, uptime_seconds
+from spotward.engine.journal_rows import Retention
 from spotward.engine.ports import Clock
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
+from spotward.kube.mirror import RETENTION
 from spotward.kube.records import RECORDS, Budget
 from spotward.kube.resources import Resource
 from spotward.kube.store import KubeStore
@@ -64,10 +66,18 @@ def open_store(
     user: str = SPOTWARD,
     namespace: str = NAMESPACE,
     budget: Budget | None = None,
+    retention: Retention | None = None,
 ) -> KubeStore:
     """A process's own store. Two of one name are two processes' view of one journal."""
     kube = as_user(control_plane, user)
     writer = f"writer-{next(_writers)}"
     return KubeStore(
-        kube, namespace=namespace, name=name, writer=writer, clock=clock, stopwatch=stopwatch, budget=budget
+        kube,
+        namespace=namespace,
+        name=name,
+        writer=writer,
+        clock=clock,
+        stopwatch=stopwatch,
+        budget=budget,
+        retention=retention or RETENTION,
     )

@@ -34,8 +34,11 @@ ROLES = Path(__file__).parents[2] / "deploy" / "clusterrole.yaml"
 NAMESPACES = Resource(group="", version="v1", plural="namespaces", kind="Namespace")
 ACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
 
-PATIENCE_SECONDS = 30.0
-"""How long something may take to become true on a busy machine."""
+PATIENCE_SECONDS = 90.0
+"""How long something may take to become true on a busy machine. Nobody waits longer than it takes."""
+
+NOT_READY = "node.kubernetes.io/not-ready"
+"""The taint that a new node has until its controller has seen it ready."""
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -91,7 +94,10 @@ class Stage:
         metadata: Json = {"name": name, "labels": labels, "annotations": annotations or {}}
         await self.create(NODES, {"metadata": metadata, "spec": {"providerID": f"aws:///us-east-1a/i-{name}", **spec}})
         silent = "play.spotward.io/silent" in metadata["annotations"]
-        return await self.until(lambda: self.node_now(name), lambda node: silent or node.ready)
+        # Settled: nobody changes it any more who was not asked to.
+        return await self.until(
+            lambda: self.node_now(name), lambda node: silent or (node.ready and not node.has_taint(NOT_READY))
+        )
 
     async def node_now(self, name: str) -> Node:
         return read(node_reader, await self.owner.json("get", NODES, name=name))
@@ -131,12 +137,19 @@ class Stage:
         )
 
     async def budget(self, name: str, app: str, *, settled: bool = True, **spec: Any) -> Json:
-        """A disruption budget; settled: its controller has worked it out."""
+        """A disruption budget; settled: its controller has worked it out for the pods that there are."""
         body = {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": app}}, **spec}}
+        ready = sum(pod.ready for pod in await self.pods(app=app))
         await self.create(BUDGETS, body, self.namespace)
+
+        def is_settled(said: Json) -> bool:
+            # The controller may meet the budget before it has seen all of the pods.
+            status: Json = said.get("status", {})
+            return bool(status.get("observedGeneration") == 1 and status.get("currentHealthy") == ready)
+
         seen: Json = await self.until(
             lambda: self.owner.json("get", BUDGETS, namespace=self.namespace, name=name),
-            lambda said: not settled or said.get("status", {}).get("observedGeneration") == 1,
+            lambda said: not settled or is_settled(said),
         )
         return seen
 

@@ -99,12 +99,12 @@ async def test_maintenance_event_test(stage: Stage, tmp_path: Path) -> None:
 @on_stage
 async def test_maintenance_event_cancellation_test(stage: Stage, tmp_path: Path) -> None:
     """maintenance-event-cancellation-test: what was set is taken back, and the pod runs again."""
-    called_off = f"{MAINTAINED}\n  - {{at: 15s, cancel: instance-event-1}}"
-    async with machine(stage, tmp_path, called_off) as place:
+    async with machine(stage, tmp_path, MAINTAINED) as place:
         pods = await stage.deployment("web", 1)
         async with place.agent():
             await cordoned(place)
             await evicted(stage, pods[0])
+            await place.happens("- {at: 0, cancel: instance-event-1}")
             after = await stage.until(place.now, lambda node: not node.unschedulable)
             assert not any(taint.key == TAINT for taint in after.taints)
             await stage.until(lambda: stage.pods(app="web"), lambda seen: [each.ready for each in seen] == [True])
@@ -123,13 +123,16 @@ async def test_dry_run_tests(stage: Stage, tmp_path: Path) -> None:
 @on_stage
 async def test_rebalance_recommendation_test(stage: Stage, tmp_path: Path) -> None:
     """rebalance-recommendation-test: cordoned at the advice with its pod running, emptied at the notice."""
-    async with machine(stage, tmp_path, f"{ADVISED}\n  - {{at: 15s, interruption: terminate}}") as place:
+    async with machine(stage, tmp_path, ADVISED) as place:
         pod = await stage.pod(place.node)
         async with place.agent():
             await cordoned(place)
-            assert (await stage.pod_now(pod.name)) is not None
+            seen = await stage.pod_now(pod.name)
+            assert seen is not None
+            assert not seen.leaving
+            await place.happens("- {at: 0, interruption: terminate}")
             await evicted(stage, pod)
-            assert tainted(await place.now(), "interruption")
+            await stage.until(place.now, lambda node: tainted(node, "interruption"))
 
 
 @on_stage
@@ -150,7 +153,7 @@ async def test_an_agent_that_was_killed_goes_on_without_asking_anything_twice(st
             await cordoned(place)
         async with place.agent():
             await evicted(stage, pod)
-            assert tainted(await place.now(), "interruption")
+            await stage.until(place.now, lambda node: tainted(node, "interruption"))
 
 
 @on_stage

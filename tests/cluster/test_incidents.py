@@ -1,6 +1,5 @@
 """Incidents from their notice to their end, decided by the real core and carried out in a real cluster."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +38,6 @@ async def test_a_noticed_node_is_cordoned_emptied_and_told_of(stage: Stage, tmp_
 async def events_about(stage: Stage, node: Node) -> list[str]:
     listed = await stage.owner.json("list", EVENTS, namespace="default")
     return [item["reason"] for item in listed["items"] if (item.get("regarding") or {}).get("name") == node.name]
-
-
-@on_stage
-async def test_a_budget_that_never_opens_is_passed_at_the_last_moment_and_not_before(
-    stage: Stage, tmp_path: Path
-) -> None:
-    first = await stage.node()
-    (pod,) = await stage.deployment("web", 1, terminationGracePeriodSeconds=4)
-    await stage.budget("web", "web", minAvailable=1)
-    await stage.node()
-    async with watching(stage, tmp_path) as spotward:
-        spotward.notice(first, seconds=14.0)
-        await asyncio.sleep(4.0)
-        assert not (await stage.pod_now(pod.name)).leaving
-        incident = await spotward.drained(first)
-        assert [(record.past_budget, record.given_seconds) for record in incident.pods] == [(True, None)]
-        assert incident.drained_time is not None
-        assert incident.deadline is not None
-        assert incident.drained_time < incident.deadline
 
 
 @on_stage

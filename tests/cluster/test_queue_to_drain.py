@@ -20,6 +20,7 @@ import pytest
 
 from spotward.emulator.server import Emulator
 from spotward.emulator.settings import EmulatorSettings
+from spotward.emulator.stage import GroupPlan
 from spotward.engine.clock import SystemClock
 from spotward.model.cluster import Node, Pod
 from tests.cli.program import Program, Running
@@ -37,7 +38,12 @@ nodes:
 """
 
 EMPTY_SECONDS_MAX = 90.0
-"""A daemon that was killed at the end of a test may have had messages in hand: they show again after half a minute."""
+
+SPOTS = 8
+"""So many instances are launched at the start, because each takes its time to boot, and all of them together no more.
+"""
+
+HELD = GroupPlan(name="held", size=2, opted_in=False)
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -46,27 +52,37 @@ pytestmark = [pytest.mark.timeout(300)]
 def region() -> Iterator[Scenery]:
     with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
         emulator.sites.shock(CALM)
-        yield Scenery(emulator)
+        scenery = Scenery(emulator, queue=False, bystander=False)
+        scenery.hand.build_group(scenery.network, HELD)
+        yield scenery
 
 
-@pytest.fixture
-def spot(region: Scenery) -> str:
-    """A Spot instance that runs, in no group."""
+@pytest.fixture(scope="module")
+def spots(region: Scenery) -> list[str]:
+    """Spot instances that run soon, in no group; a test takes one away."""
     made = region.hand.ec2.run_instances(
         ImageId=region.network.image_id,
         InstanceType="m5.large",
         SubnetId=region.network.subnet_ids[0],
-        MinCount=1,
-        MaxCount=1,
+        MinCount=SPOTS,
+        MaxCount=SPOTS,
         InstanceMarketOptions={"MarketType": "spot"},
     )
-    instance = str(made["Instances"][0]["InstanceId"])
+    return [str(each["InstanceId"]) for each in made["Instances"]]
+
+
+@pytest.fixture
+def spot(region: Scenery, spots: list[str]) -> str:
+    """A Spot instance that runs, in no group."""
+    instance = spots.pop()
     eventually(lambda: region.state(instance) == "running", seconds_max=90)
     return instance
 
 
 @pytest.fixture
 def program(control_plane: ControlPlane, region: Scenery, tmp_path: Path) -> Program:
+    """A daemon to come, with a queue of its own: what another had in hand when it was killed is not told to it."""
+    region.queue_url = region.hand.build_queue(f"spotward-{secrets.token_hex(4)}")
     environment = region.cloud.environment(region=region.region)
     environment |= {"KUBECONFIG": str(control_plane.kubeconfig(SPOTWARD))}
     return Program(environment=environment, state=tmp_path / "state", cloud=region.cloud)
@@ -79,12 +95,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @contextmanager
-def daemon(program: Program, settings: str = SETTINGS) -> Iterator[Running]:
+def daemon(program: Program, region: Scenery, settings: str = SETTINGS) -> Iterator[Running]:
     """The daemon, at work."""
     file = program.state.parent / "spotward.yaml"
     file.write_text(settings)
-    with program.running("run", "--config", file, "--queue", "spotward", "--port", "0", "--log", "json") as running:
-        eventually(lambda: running.says('"started"') and running.pages, seconds_max=60)
+    queue = str(region.queue_url)
+    with program.running("run", "--config", file, "--queue", queue, "--port", "0", "--log", "json") as running:
+        eventually(lambda: running.says('"started"') and running.pages, seconds_max=150)
         try:
             yield running
         finally:
@@ -175,11 +192,11 @@ def emptied(
         doomed = await machine(stage, instance)
         await stage.deployment("web", 3)
         await stage.node()
-        with daemon(program, settings) as running:
+        with daemon(program, region, settings) as running:
             await asyncio.to_thread(happens)
             await moved(stage, "web", doomed, 3)
             await asyncio.to_thread(eventually, lambda: is_empty(region), seconds_max=EMPTY_SECONDS_MAX)
-            await asyncio.to_thread(eventually, after, seconds_max=60)
+            await asyncio.to_thread(eventually, after, seconds_max=120)
             node = await stage.node_now(doomed.name)
             taint = next((t.value for t in node.taints if t.key == "spotward.io/leaving"), "")
             seen.append(Seen(node=node, taint=taint or "", said=running.said))
@@ -240,7 +257,7 @@ def test_rebalance_recommendation_sqs_node_not_found_test(
 ) -> None:
     async def play(stage: Stage) -> None:
         node = await machine(stage, "i-0here")
-        with daemon(program):
+        with daemon(program, region):
             put(region, "EC2 Instance Rebalance Recommendation", "aws.ec2", {"instance-id": "i-0nowhere"})
             await asyncio.to_thread(eventually, lambda: is_empty(region), seconds_max=EMPTY_SECONDS_MAX)
             assert not (await stage.node_now(node.name)).unschedulable
@@ -253,7 +270,8 @@ def test_rebalance_recommendation_sqs_node_not_found_test(
 
 def held_group(region: Scenery, *, heartbeat_seconds: int) -> tuple[str, str]:
     """A group with a hook that holds its members on their way out, and one of its members."""
-    group = region.group("nodes", watched=False, size=2, opted_in=False)
+    group = HELD.name
+    region.hand.wait_in_service([HELD])
     region.hand.autoscaling.put_lifecycle_hook(
         AutoScalingGroupName=group,
         LifecycleHookName="drain",

@@ -21,11 +21,17 @@ from tests.emulator.clients import eventually
 SIZE = 3
 LEASE_SECONDS = 10.0
 ACTING_SECONDS = 7.0
+AWAY_SECONDS = 30.0
 
 AFTER_SIGTERM_SECONDS_MAX = 5.0
 AFTER_SIGKILL_SECONDS_MAX = 15.0
 
-DONE_SECONDS_MAX = 90.0
+DONE_SECONDS_MAX = 150.0
+TURN_SECONDS_MAX = 120.0
+"""How long it may take on a busy machine until another acts."""
+
+IN_FLIGHT_SECONDS = 4.0
+"""A call that was sent while it still might be is answered by then."""
 
 pytestmark = [pytest.mark.timeout(400)]
 
@@ -78,10 +84,10 @@ def test_stopped_politely_it_hands_over_within_five_seconds(
     web = scenery.group(size=SIZE, size_max=SIZE)
     eventually(scenery.launched, seconds_max=DONE_SECONDS_MAX)
     acting.send(signal.SIGTERM)
-    seconds = seconds_until(lambda: waiting.acts, seconds_max=30)
+    seconds = seconds_until(lambda: waiting.acts, seconds_max=TURN_SECONDS_MAX)
     told(capsys, f"SIGTERM in mid-swap: the other acts after {seconds:.1f} s")
     moved_once(scenery, web)
-    assert acting.running.process.wait(10) == 0
+    assert acting.running.process.wait(60) == 0
     assert seconds < AFTER_SIGTERM_SECONDS_MAX
 
     assert "nothing is under way" in replicas.say("status").out
@@ -93,7 +99,7 @@ def test_stopped_politely_it_hands_over_within_five_seconds(
 def test_killed_again_and_again_in_mid_swap_every_swap_is_completed_once(
     replicas: Pair, scenery: Scenery, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills = 5
+    kills = 4
     acting, _ = replicas.two()
     replicas.start()
     groups = [scenery.group(size=SIZE, size_max=SIZE)]
@@ -106,7 +112,7 @@ def test_killed_again_and_again_in_mid_swap_every_swap_is_completed_once(
         acting.send(signal.SIGKILL)
         replicas.bury(acting)
         begun = time.perf_counter()
-        acting = eventually(replicas.one_that_acts, seconds_max=60)
+        acting = eventually(replicas.one_that_acts, seconds_max=TURN_SECONDS_MAX)
         took.append(time.perf_counter() - begun)
         if len(took) < kills:
             replicas.start()
@@ -118,15 +124,15 @@ def test_killed_again_and_again_in_mid_swap_every_swap_is_completed_once(
 def test_stopped_for_longer_than_its_lease_it_does_nothing_when_it_goes_on(replicas: Pair, scenery: Scenery) -> None:
     acting, waiting = replicas.two()
     web = scenery.group(size=SIZE, size_max=SIZE)
-    eventually(acting.changes, seconds_max=DONE_SECONDS_MAX)
+    eventually(acting.is_still, seconds_max=DONE_SECONDS_MAX)
     acting.send(signal.SIGSTOP)
-    eventually(lambda: waiting.acts and waiting.changes(), seconds_max=60)
+    eventually(lambda: waiting.acts and waiting.changes(), seconds_max=TURN_SECONDS_MAX)
     went_on = scenery.cloud.clock.now()
     acting.send(signal.SIGCONT)
-    eventually(lambda: acting.stands_by, seconds_max=30)
+    eventually(lambda: acting.stands_by, seconds_max=TURN_SECONDS_MAX)
     moved_once(scenery, web)
     assert acting.changes(went_on) == []
-    assert waiting.acts
+    eventually(lambda: waiting.acts)
 
 
 def test_while_the_api_server_is_away_nobody_acts_and_then_one_goes_on(
@@ -136,18 +142,19 @@ def test_while_the_api_server_is_away_nobody_acts_and_then_one_goes_on(
     web = scenery.group(size=SIZE, size_max=SIZE)
     eventually(acting.changes, seconds_max=DONE_SECONDS_MAX)
     with control_plane.frozen("kube-apiserver"):
-        time.sleep(ACTING_SECONDS + 1)
+        time.sleep(ACTING_SECONDS + IN_FLIGHT_SECONDS)
         quiet_since = scenery.cloud.clock.now()
-        assert not acting.readiness["ready"]
+        eventually(lambda: not acting.readiness.get("ready", True))
         assert acting.running.process.poll() is None
-        time.sleep(30 - ACTING_SECONDS - 1)
+        time.sleep(AWAY_SECONDS - ACTING_SECONDS - IN_FLIGHT_SECONDS)
         assert acting.changes(quiet_since) == waiting.changes() == []
-        assert not waiting.readiness["ready"]
-    seconds = seconds_until(lambda: acting.acts or waiting.acts, seconds_max=30)
-    took = seconds + seconds_until(lambda: one_changes(acting, waiting, quiet_since, scenery, web), seconds_max=60)
+        eventually(lambda: not waiting.readiness.get("ready", True))
+    seconds = seconds_until(lambda: acting.acts or waiting.acts, seconds_max=TURN_SECONDS_MAX)
+    deed = partial(one_changes, acting, waiting, quiet_since, scenery, web)
+    took = seconds + seconds_until(deed, seconds_max=DONE_SECONDS_MAX)
     moved_once(scenery, web)
     told(capsys, f"the API server away for 30 s in mid-swap: the next deed {took:.1f} s after its return")
-    assert acting.acts != waiting.acts
+    eventually(lambda: acting.acts != waiting.acts)
 
 
 def test_an_api_server_that_dies_and_is_started_again_is_waited_for(
@@ -159,15 +166,16 @@ def test_an_api_server_that_dies_and_is_started_again_is_waited_for(
         web = scenery.group(size=SIZE, size_max=SIZE)
         eventually(acting.changes, seconds_max=DONE_SECONDS_MAX)
         own_control_plane.stop("kube-apiserver", kill=True)
-        time.sleep(ACTING_SECONDS + 1)
+        time.sleep(ACTING_SECONDS + IN_FLIGHT_SECONDS)
         quiet_since = scenery.cloud.clock.now()
-        time.sleep(LEASE_SECONDS)
+        time.sleep(LEASE_SECONDS - IN_FLIGHT_SECONDS)
         assert acting.changes(quiet_since) == waiting.changes() == []
         own_control_plane.start("kube-apiserver")
-        seconds = seconds_until(lambda: one_changes(acting, waiting, quiet_since, scenery, web), seconds_max=60)
+        deed = partial(one_changes, acting, waiting, quiet_since, scenery, web)
+        seconds = seconds_until(deed, seconds_max=DONE_SECONDS_MAX)
         moved_once(scenery, web)
         told(capsys, f"the API server killed and started again in mid-swap: the next deed after {seconds:.1f} s")
-        assert acting.acts != waiting.acts
+        eventually(lambda: acting.acts != waiting.acts)
         for each in both.replicas:
             assert "Traceback" not in each.running.said, each.running.said
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def granted() -> set[str]:
     rules = [rule for document in documents for rule in document.get("rules", ())]
     assert all("*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"] for rule in rules)
     return {f"{verb} {resource}" for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+async def told_of(stage: Stage, node: Node) -> list[dict[str, Any]]:
+    """The Kubernetes Events about a node that is drained."""
+    said = await stage.owner.json("list", EVENTS, namespace="default")
+    return [i for i in said["items"] if i["regarding"]["name"] == node.name and i["reason"] == "Drained"]
+
+
+async def used(stage: Stage) -> set[str]:
+    """What was called so far."""
+    return set(stage.kube.calls)
 
 
 async def with_claim(stage: Stage, node: Node) -> Pod:
@@ -96,9 +108,9 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
         DeleteNode(**who, uid=node.uid),
     ):
         assert isinstance(await hands.do(deed, 1), Done)
-    said = await stage.owner.json("list", EVENTS, namespace="default")
-    ours = [item for item in said["items"] if item["regarding"]["name"] == node.name and item["reason"] == "Drained"]
-    assert [item["note"] for item in ours] == ["all pods are gone"], "what is said twice stands there once"
+    assert [item["note"] for item in await told_of(stage, node)] == ["all pods are gone"], (
+        "what is said twice stands there once"
+    )
 
     again = await stage.pod(await stage.node())
     await stage.deployment("web", 1)
@@ -113,6 +125,7 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
     assert isinstance(gone, PodsAnswered)
     assert [answer.result for answer in gone.answers] == [PodResult.GONE]
 
+    await stage.until(partial(used, stage), lambda calls: calls >= granted())  # a watch may be begun late
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     assert set(stage.kube.calls) == granted()

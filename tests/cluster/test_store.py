@@ -37,7 +37,8 @@ from tests.cluster.control_plane import NOBODY, SPOTWARD, ControlPlane
 from tests.cluster.deaf import door, store_through
 from tests.cluster.room import MANIFEST, NAMESPACE, as_user, furnish, journal_of, open_store
 from tests.engine.made import NOON, a_group, deciding, noting, seen
-from tests.engine.store_contract import ALICE, BOB, HandClock, Journal
+from tests.engine.store_contract import ALICE, BOB, Journal
+from tests.hand_clock import HandClock
 
 CHECKOUT = Path(__file__).parents[2]
 NOTING = Core([deciding(noting())])
@@ -85,7 +86,7 @@ def ticks(first: int, number: int) -> list[Tick]:
 
 def test_whoever_was_away_while_another_wrote_and_swept_can_write_nothing(desk: Desk) -> None:
     async def work() -> None:
-        watches = HandClock(), HandClock()
+        watches = HandClock(NOON), HandClock(NOON)
         old, new = (desk.open(stopwatch=watch.now) for watch in watches)
         stale = await old.lease(WHOLE_JOURNAL, ALICE, TTL_SECONDS)
         journal = Journal(old, NOTING)
@@ -131,7 +132,7 @@ def test_two_that_reach_for_it_in_the_same_moment_do_not_both_have_it(desk: Desk
 
 def test_clocks_that_are_a_day_apart_change_nothing(desk: Desk) -> None:
     async def work() -> None:
-        watches = HandClock(), HandClock(time=5.0)
+        watches = HandClock(NOON), HandClock(time=5.0)
         clocks = HandClock(time=NOON - DAY_SECONDS), HandClock(time=NOON + DAY_SECONDS)
         old, new = (desk.open(stopwatch=w.now, clock=c) for w, c in zip(watches, clocks, strict=True))
         lease = await old.lease(WHOLE_JOURNAL, ALICE, TTL_SECONDS)
@@ -151,7 +152,7 @@ def test_clocks_that_are_a_day_apart_change_nothing(desk: Desk) -> None:
 
 def test_whoever_has_it_stops_acting_before_anybody_else_may_begin(desk: Desk) -> None:
     async def work() -> None:
-        watch = HandClock()
+        watch = HandClock(NOON)
         old, new = desk.open(stopwatch=watch.now), desk.open(stopwatch=watch.now)
         dice = random.Random(3)
         stale = await old.lease(WHOLE_JOURNAL, ALICE, TTL_SECONDS)
@@ -267,11 +268,11 @@ def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_lease(desk: Desk) -> 
     async def work() -> None:
         async with door(desk.control_plane) as between:
             store = store_through(between, desk.control_plane, desk.name)
-            lease = await store.lease(WHOLE_JOURNAL, ALICE, 5)
+            lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
             between.lost = 2
             with pytest.raises(Transient):
-                await store.renew(lease, 5)
-            lease = await store.renew(lease, 5)
+                await store.renew(lease, 60)
+            lease = await store.renew(lease, 60)
             assert store.may_act(lease)
             await store.close()
 
@@ -485,6 +486,7 @@ from spotward.model.decision import WakeAt
 from tests.cluster.test_store import ticks
 from tests.engine.made import NOON, WEB, a_swap, deciding, noting
 from tests.engine.store_contract import Journal
+from tests.hand_clock import HandClock
 
 def decide(world, event):
     count = int(event.time - NOON)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from spotward.engine.journal_rows import Retention
 from spotward.engine.ports import Store
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.room import furnish, journal_of, open_store
-from tests.engine.store_contract import HandClock, StoreContract
+from tests.engine.store_contract import StoreContract
+from tests.hand_clock import HandClock
 
 
 class TestKubeStore(StoreContract):
@@ -16,5 +18,6 @@ class TestKubeStore(StoreContract):
         furnish(control_plane)
         self.control_plane = control_plane
 
-    def open_store(self, place: Path, clock: HandClock) -> Store:
-        return open_store(self.control_plane, journal_of(place), clock=clock, stopwatch=clock.now)
+    def open_store(self, place: Path, clock: HandClock, retention: Retention | None = None) -> Store:
+        name = journal_of(place)
+        return open_store(self.control_plane, name, clock=clock, stopwatch=clock.now, retention=retention)

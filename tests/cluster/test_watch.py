@@ -15,7 +15,9 @@ from spotward.model.errors import Permanent
 from tests.cluster.control_plane import NOBODY, ControlPlane
 from tests.cluster.stage import PATIENCE_SECONDS, Stage, on_stage
 
-AWAY_SECONDS = 30.0
+AWAY_SECONDS = {"stopped": 30.0, "frozen": 10.0}
+"""How the API server is away, and for how long."""
+
 SECRETS = Resource(group="", version="v1", plural="secrets", kind="Secret")
 
 
@@ -123,26 +125,26 @@ async def too_old(stage: Stage, where: Node) -> None:
     assert asked["watch pods"] >= 1, "it began where it stood, and not with a list"
 
 
-@pytest.mark.parametrize("how", ["stopped", "frozen"])
+@pytest.mark.parametrize("how", AWAY_SECONDS)
 def test_an_api_server_that_is_away_for_half_a_minute_costs_no_change(
-    own_control_plane: ControlPlane, how: str
+    module_control_plane: ControlPlane, how: str
 ) -> None:
     """Stopped: its port is closed. Frozen: connections stand, and nothing answers, as when a network is cut."""
 
     async def play() -> None:
-        async with Stage(own_control_plane).set() as stage:
+        async with Stage(module_control_plane).set() as stage:
             here = await stage.node()
             pod_before = await stage.pod(here)
             async with hearing(Watch(kube=stage.kube, wanted=pods_of(stage, here))) as ear:
                 await ear.until(lambda news: isinstance(news, Listed))
                 if how == "stopped":
-                    own_control_plane.stop("kube-apiserver", kill=True)
+                    module_control_plane.stop("kube-apiserver", kill=True)
                     await ear.until(lambda news: isinstance(news, Lost))
-                    await asyncio.sleep(AWAY_SECONDS)
-                    own_control_plane.start("kube-apiserver")
+                    await asyncio.sleep(AWAY_SECONDS[how])
+                    module_control_plane.start("kube-apiserver")
                 else:
-                    with own_control_plane.frozen("kube-apiserver"):
-                        await asyncio.sleep(AWAY_SECONDS)
+                    with module_control_plane.frozen("kube-apiserver"):
+                        await asyncio.sleep(AWAY_SECONDS[how])
                 other = await stage.pod(here)
                 await ear.until(lambda news: other.name in names_in(news))
                 losses = [news for news in ear.heard if isinstance(news, Lost)]

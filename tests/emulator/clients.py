@@ -56,7 +56,7 @@ def refused(code: str, *, status: int | None = None, words: str = "") -> Iterato
         assert response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def eventually(question: Callable[[], Any], *, seconds_max: float = 10.0) -> Any:
+def eventually(question: Callable[[], Any], *, seconds_max: float = 60.0) -> Any:
     """The first true answer; fails if there is none in time."""
     start = time.perf_counter()
     while not (answer := question()):

@@ -14,7 +14,7 @@ from tests.emulator.clients import Clients, eventually, refused
 
 def drill(cloud: Emulator, **shock: Any) -> None:
     request = urllib.request.Request(f"{cloud.url}/_spotward/shock", data=json.dumps(shock).encode(), method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200
 
 

@@ -38,7 +38,7 @@ class Inside:
         self.headers: dict[str, str] = {}
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(f"{self.url}/latest/meta-data/{path}", headers=self.headers, timeout=10)
+        return requests.get(f"{self.url}/latest/meta-data/{path}", headers=self.headers, timeout=60)
 
     def text(self, path: str) -> str | None:
         answer = self.get(path)
@@ -98,7 +98,7 @@ def test_an_instance_is_told_who_it_is_as_the_api_tells_it(member: Inside, aws: 
 
 
 def test_an_interruption_is_heard_within_with_the_time_at_which_it_comes(member: Inside, cloud: Emulator) -> None:
-    warned = requests.post(f"{cloud.url}/_spotward/interrupt", json={"instance_ids": [member.id]}, timeout=10)
+    warned = requests.post(f"{cloud.url}/_spotward/interrupt", json={"instance_ids": [member.id]}, timeout=60)
     assert [member.id] in warned.json()["interrupted"].values()
     first = member.text(INTERRUPTION)
     assert first is not None
@@ -109,14 +109,14 @@ def test_an_interruption_is_heard_within_with_the_time_at_which_it_comes(member:
 
 
 def test_who_is_gone_says_nothing_rather_than_that_the_notice_was_taken_back(member: Inside, cloud: Emulator) -> None:
-    requests.post(f"{cloud.url}/_spotward/interrupt", json={"instance_ids": [member.id]}, timeout=10)
+    requests.post(f"{cloud.url}/_spotward/interrupt", json={"instance_ids": [member.id]}, timeout=60)
     eventually(lambda: member.get(INTERRUPTION).status_code == 503)
     assert Inside(cloud, "i-00000000000000000").get("instance-id").status_code == 503
 
 
 def test_maintenance_is_heard_within(member: Inside, cloud: Emulator) -> None:
     shock = {"maintenance": {"instance": member.id, "code": "system-reboot", "notice": "14d"}}
-    told = requests.post(f"{cloud.url}/_spotward/shock", json=shock, timeout=10)
+    told = requests.post(f"{cloud.url}/_spotward/shock", json=shock, timeout=60)
     assert told.status_code == 200, told.text
     scheduled = member.heard()[MaintenanceScheduled]
     assert scheduled.code == "system-reboot"

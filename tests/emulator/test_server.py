@@ -154,7 +154,7 @@ def test_a_body_in_chunks_is_read(cloud: Emulator) -> None:
 )
 def test_what_is_not_http_is_refused_and_the_connection_closed(cloud: Emulator, text: bytes) -> None:
     host, _, port = cloud.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(text)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 400 " in answer or b" 413 " in answer
@@ -315,4 +315,4 @@ def test_the_command_tells_a_shell_what_to_export_and_ends_when_told() -> None:
         assert 1_700_000_000 <= clock.now() < 1_700_100_000
         assert "Regions" in Clients(environment["AWS_ENDPOINT_URL"])("ec2").describe_regions()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0

@@ -116,7 +116,7 @@ def test_each_of_several_waiting_receivers_gets_its_message(sqs: Any, queue: str
     for at in range(4):
         sqs.send_message(QueueUrl=queue, MessageBody=str(at))
     for thread in waiting:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert sorted(got) == ["0", "1", "2", "3"]
 
 

@@ -20,7 +20,7 @@ from tests.engine.made import NOON, PRODUCT, REGION, answer
 
 Answer = TypeVar("Answer")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 """Wall seconds after which a test that waits is given up."""
 
 

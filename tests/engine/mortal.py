@@ -27,7 +27,7 @@ from tests.engine.living import MadeHands, MadeSource, a_clock, a_live
 from tests.engine.made import NOON, REGION, WEB, a_group, a_swap, a_tagging, answer, done, noting, seen, wishing
 from tests.engine.store_contract import Journal
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 90.0
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["pytest", __name__])

@@ -6,13 +6,14 @@ A store's own test module subclasses `StoreContract` and says how one is opened.
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from spotward.engine.core import Core, Step
+from spotward.engine.journal_rows import Retention
 from spotward.engine.ports import WHOLE_JOURNAL, Entry, Lease, Owner, SetAside, Store
 from spotward.model.decision import Decision, GroupPause, Verdict, WakeAt
 from spotward.model.errors import LeaseHeld, StaleLease
@@ -34,6 +35,7 @@ from tests.engine.made import (
     seen,
     wishing,
 )
+from tests.hand_clock import HandClock
 
 Answer = TypeVar("Answer")
 ALICE = Owner(host="one", pid=1, instance="a")
@@ -42,19 +44,6 @@ BOB = Owner(host="two", pid=2, instance="b")
 
 def wait(work: Coroutine[Any, Any, Answer]) -> Answer:
     return asyncio.run(work)
-
-
-@dataclass
-class HandClock:
-    """A clock that goes when it is told."""
-
-    time: float = NOON
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep_until(self, moment: float) -> None:
-        self.time = max(self.time, moment)
 
 
 class Journal:
@@ -81,12 +70,12 @@ NOTICE = InterruptionNoticed(time=NOON, region=REGION, instance_id="i-1", deadli
 class StoreContract:
     """Subclass it, and say how a store is opened."""
 
-    def open_store(self, place: Path, clock: HandClock) -> Store:
+    def open_store(self, place: Path, clock: HandClock, retention: Retention | None = None) -> Store:
         raise NotImplementedError
 
     @pytest.fixture
     def clock(self) -> HandClock:
-        return HandClock()
+        return HandClock(NOON)
 
     def using(self, place: Path, clock: HandClock, work: Any) -> Any:
         """Open, work, close."""
@@ -303,6 +292,24 @@ class StoreContract:
             assert set((await store.load()).world.swaps.by_key) == {"swap 2"}
 
         self.using(tmp_path, clock, work)
+
+    def test_only_so_many_ended_undertakings_are_kept_and_every_open_one(
+        self, tmp_path: Path, clock: HandClock
+    ) -> None:
+        ended = tuple(a_swap(f"swap {n}", ended="done", ended_time=NOON + n, born=NOON - n) for n in range(9))
+        opened = tuple(a_swap(f"open {n}") for n in range(5))
+
+        async def work() -> None:
+            store = self.open_store(tmp_path, clock, Retention(undertakings_max=3))
+            lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
+            journal = Journal(store, Core([deciding(Decision(undertakings=(*ended, *opened)))]))
+            await journal.think(lease, Tick(time=NOON + 9))
+            await store.snapshot(lease, journal.world, journal.next_page)
+            assert {each.key for each in await store.undertakings(ended=True)} == {"swap 6", "swap 7", "swap 8"}
+            assert len(await store.undertakings(ended=False)) == 5
+            await store.close()
+
+        wait(work())
 
     def test_what_could_not_be_read_is_kept_for_a_person(self, tmp_path: Path, clock: HandClock) -> None:
         async def work(store: Store) -> None:

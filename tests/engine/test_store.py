@@ -14,20 +14,20 @@ from spotward.engine.journal_rows import SET_ASIDE_MAX, Retention
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import WHOLE_JOURNAL, Owner, SetAside, Store
 from spotward.engine.store import STORE_UNAVAILABLE, SqliteStore, this_process
-from spotward.model.decision import Decision
 from spotward.model.errors import ConfigError, LeaseHeld, Transient
 from spotward.model.event import Tick
 from tests.engine.made import NOON, a_group, a_swap, deciding, noting, seen
 from tests.engine.mortal import Mortal, write_for_ever
-from tests.engine.store_contract import ALICE, HandClock, Journal, StoreContract, wait
+from tests.engine.store_contract import ALICE, Journal, StoreContract, wait
+from tests.hand_clock import HandClock
 
 CHECKOUT = Path(__file__).parents[2]
 NOTING = Core([deciding(noting())])
 
 
 class TestSqliteStore(StoreContract):
-    def open_store(self, place: Path, clock: HandClock) -> Store:
-        return SqliteStore.to_write(place / "state", clock=clock)
+    def open_store(self, place: Path, clock: HandClock, retention: Retention | None = None) -> Store:
+        return SqliteStore.to_write(place / "state", clock=clock, retention=retention)
 
 
 # ---- who may open it -----------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_a_second_process_is_told_who_is_running(tmp_path: Path) -> None:
 
 
 def test_a_lease_that_a_killed_process_of_this_machine_left_is_taken_at_once(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandClock(NOON)
     first = SqliteStore.to_write(tmp_path, clock=clock)
     left = wait(first.lease(WHOLE_JOURNAL, this_process(), 60))
     wait(first.close())
@@ -53,7 +53,7 @@ def test_a_lease_that_a_killed_process_of_this_machine_left_is_taken_at_once(tmp
 
 
 def test_a_lease_of_another_machine_is_waited_out(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandClock(NOON)
     first = SqliteStore.to_write(tmp_path, clock=clock)
     wait(first.lease(WHOLE_JOURNAL, Owner(host="elsewhere", pid=1, instance="x"), 60))
     wait(first.close())
@@ -172,7 +172,7 @@ def test_a_full_disk_is_a_passing_trouble_and_nothing_is_half_written(tmp_path: 
 
 def test_what_is_old_is_deleted_at_a_snapshot(tmp_path: Path) -> None:
     async def work() -> None:
-        clock = HandClock()
+        clock = HandClock(NOON)
         store = SqliteStore.to_write(tmp_path, clock=clock, retention=Retention(pages_seconds=1000, pages_max=10))
         lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
         ended = a_swap("swap old", ended="done", ended_time=NOON)
@@ -193,25 +193,6 @@ def test_what_is_old_is_deleted_at_a_snapshot(tmp_path: Path) -> None:
         assert [page.number for page in await store.pages()] == list(range(26, 16, -1))
         assert await store.pages(subject="us-east-1/web", before=17) == ()
         assert (await store.load()).next_page == 27
-        await store.close()
-
-    wait(work())
-
-
-def test_only_so_many_ended_undertakings_are_kept_and_every_open_one(
-    tmp_path: Path,
-) -> None:
-    ended = tuple(a_swap(f"swap {n}", ended="done", ended_time=NOON + n, born=NOON - n) for n in range(9))
-    opened = tuple(a_swap(f"open {n}") for n in range(5))
-
-    async def work() -> None:
-        store = SqliteStore.to_write(tmp_path, retention=Retention(undertakings_max=3))
-        lease = await store.lease(WHOLE_JOURNAL, ALICE, 60)
-        journal = Journal(store, Core([deciding(Decision(undertakings=(*ended, *opened)))]))
-        await journal.think(lease, Tick(time=NOON + 9))
-        await store.snapshot(lease, journal.world, journal.next_page)
-        assert {each.key for each in await store.undertakings(ended=True)} == {"swap 6", "swap 7", "swap 8"}
-        assert len(await store.undertakings(ended=False)) == 5
         await store.close()
 
     wait(work())

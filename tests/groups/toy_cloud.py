@@ -418,6 +418,8 @@ class ToyCloud:
         return action.group in self.unseen or action.instance_id in self.doomed
 
     def _terminate(self, action: TerminateInstances) -> None:
+        here = [self.instances[each] for each in action.instance_ids if each in self.instances]
+        assert all(each.launch_time <= action.launched_by_time for each in here), "a newborn would be taken for gone"
         for instance_id in action.instance_ids:
             for group in self.groups.values():
                 member = group.members.get(instance_id)

@@ -15,7 +15,7 @@ from spotward.model.errors import Transient
 pytestmark = pytest.mark.anyio
 
 HOST = "127.0.0.1"
-SECONDS = 5.0
+SECONDS = 60.0
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

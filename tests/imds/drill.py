@@ -11,31 +11,23 @@ from spotward.emulator.imds.script import parse_script
 from spotward.emulator.imds.service import MetadataService
 from spotward.http.client import Client
 from spotward.http.values import Answer
+from tests.hand_clock import HandClock
 
 START = 1_794_432_634.0  # 2026-11-11T21:30:34Z
-SECONDS = 5.0
+SECONDS = 60.0
+HUNG_SECONDS = 0.7
+"""How long is waited for an answer where some never come; those that do come on a busy machine need a part of it."""
 
 
-@dataclass
-class Hand:
-    """A clock that goes when it is told to."""
-
-    time: float = START
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep_until(self, moment: float) -> None:
-        self.time = max(self.time, moment)
-
-    def turn(self, seconds: float) -> None:
-        self.time += seconds
+def patience(fail: str) -> float:
+    """How long to wait for an answer of a service that fails in this way."""
+    return HUNG_SECONDS if "hang" in fail else SECONDS
 
 
 @dataclass
 class Drill:
     door: MetadataDoor
-    clock: Hand
+    clock: HandClock
     client: Client
     asking: list[Imds] = field(default_factory=list)
 
@@ -72,7 +64,7 @@ class Drill:
 @asynccontextmanager
 async def drilling(steps: str = "", *, machine: str = "{}", v1: bool = True) -> AsyncIterator[Drill]:
     """A metadata service with a script, on a free port."""
-    clock = Hand()
+    clock = HandClock(START)
     text = f"machine: {machine}\n" + (f"steps:\n{steps}" if steps.strip() else "")
     timeline = parse_script(text, file="drill.yaml").timeline(start_time=START)
     service = MetadataService(machines=timeline, drill=timeline, v1=v1)

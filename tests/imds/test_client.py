@@ -7,7 +7,7 @@ from spotward.events.imds import INTERRUPTION, MAINTENANCE
 from spotward.http.server import serving
 from spotward.http.values import Answer, Request, text_answer
 from spotward.model.errors import ConfigError, PayloadError, Transient
-from tests.imds.drill import drilling
+from tests.imds.drill import HUNG_SECONDS, drilling, patience
 
 pytestmark = pytest.mark.anyio
 
@@ -82,10 +82,10 @@ async def test_without_a_token_nothing_is_asked_unless_that_was_allowed() -> Non
 
 async def test_a_hop_limit_that_is_too_low_is_told_with_its_remedy_and_paid_once_where_v1_is_allowed() -> None:
     async with drilling("- {at: 0, fail: {hang: true, path: token}}") as drill:
-        failed = await failure(drill.imds(answer_seconds_max=0.2))
+        failed = await failure(drill.imds(answer_seconds_max=HUNG_SECONDS))
         assert failed.code == "Timeout"
         assert "HttpPutResponseHopLimit to 2" in str(failed)
-        allowed = drill.imds(v1=True, answer_seconds_max=0.2)
+        allowed = drill.imds(v1=True, answer_seconds_max=HUNG_SECONDS)
         for _ in range(5):
             assert await allowed.document(MAINTENANCE) == "[]"
         assert drill.requests(TOKEN) == 2
@@ -115,7 +115,7 @@ async def test_a_service_that_begins_to_want_tokens_gets_them() -> None:
 async def test_what_fails_is_told_counted_and_over_when_it_is_over(fail: str, code: str) -> None:
     path = fail.replace("}", ", path: spot/*}")
     async with drilling(f"- {{at: 10s, for: 10s, fail: {path}}}", v1=False) as drill:
-        imds = drill.imds(answer_seconds_max=0.3)
+        imds = drill.imds(answer_seconds_max=patience(fail))
         assert await imds.document(INTERRUPTION) is None
         drill.clock.turn(10)
         assert (await failure(imds)).code == code

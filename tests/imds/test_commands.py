@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,17 +15,11 @@ import pytest
 
 from spotward.cli.entry import LIGHT
 from tests.imds.test_exporter import figures
+from tests.ports import free_port
 
 COMMAND = (sys.executable, "-m", "spotward")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "drills"
-SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        number: int = door.getsockname()[1]
-        return number
+SECONDS = 90.0
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from spotward.model.errors import ConfigError
 from spotward.web.exporter import exporting
 from spotward.web.exposition import Family, rendered
 from spotward.web.terminations import families
-from tests.imds.drill import SECONDS, START, Drill, Hand, drilling
+from tests.hand_clock import HandClock
+from tests.imds.drill import SECONDS, START, Drill, drilling, patience
 from tests.imds.test_client import serves_two_documents
 
 pytestmark = pytest.mark.anyio
@@ -114,8 +115,8 @@ async def test_hibernation_without_a_time_is_imminent_and_has_no_time_left() -> 
 async def test_a_service_of_two_documents_and_without_tokens_is_enough() -> None:
     async with serving(serves_two_documents, host="127.0.0.1", port=0) as port:
         imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}/latest/meta-data/", v1=True))
-        watch = Watch(imds, Hand(), WatchPolicy(pause_seconds_max=0), region_needed=False)
-        async with exporting(watch, Hand(), host="127.0.0.1", port=0) as page:
+        watch = Watch(imds, HandClock(START), WatchPolicy(pause_seconds_max=0), region_needed=False)
+        async with exporting(watch, HandClock(START), host="127.0.0.1", port=0) as page:
             client = Client("127.0.0.1", page)
             found = figures((await client.ask("GET", "/metrics", seconds_max=SECONDS)).text)
             await client.close()
@@ -167,7 +168,7 @@ BAD_ANSWERS = [
 @pytest.mark.parametrize("fail", BAD_ANSWERS)
 async def test_no_answer_ends_it_and_what_was_heard_stays_told(fail: str) -> None:
     steps = f"- {{at: 0, interruption: terminate}}\n- {{at: 10s, for: 10s, fail: {fail}}}"
-    async with drilling(steps, v1=False) as drill, scraping(drill, answer_seconds_max=0.2) as scraper:
+    async with drilling(steps, v1=False) as drill, scraping(drill, answer_seconds_max=patience(fail)) as scraper:
         await scraper.page()
         drill.clock.turn(10)
         found = await scraper.figures()
@@ -182,7 +183,7 @@ async def test_no_answer_ends_it_and_what_was_heard_stays_told(fail: str) -> Non
 @pytest.mark.parametrize("fail", BAD_ANSWERS)
 async def test_a_service_that_fails_from_the_start_is_told_as_not_available(fail: str) -> None:
     steps = f"- {{at: 0, for: 10s, fail: {fail}}}"
-    async with drilling(steps) as drill, scraping(drill, answer_seconds_max=0.2) as scraper:
+    async with drilling(steps) as drill, scraping(drill, answer_seconds_max=patience(fail)) as scraper:
         found = await scraper.figures()
         assert found["aws_instance_metadata_service_available", (("instance_id", ""),)] == 0
         assert not [name for name, _ in found if name == "aws_instance_termination_imminent"]
@@ -199,8 +200,8 @@ async def tomorrow(request: Request) -> Answer:
 async def test_a_bad_time_in_a_notice_is_trouble_and_no_end() -> None:
     async with serving(tomorrow, host="127.0.0.1", port=0) as port:
         imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}", v1=True))
-        watch = Watch(imds, Hand(), WatchPolicy(pause_seconds_max=0), region_needed=False)
-        async with exporting(watch, Hand(), host="127.0.0.1", port=0) as page:
+        watch = Watch(imds, HandClock(START), WatchPolicy(pause_seconds_max=0), region_needed=False)
+        async with exporting(watch, HandClock(START), host="127.0.0.1", port=0) as page:
             client = Client("127.0.0.1", page)
             found = figures((await client.ask("GET", "/metrics", seconds_max=SECONDS)).text)
             await client.close()
@@ -223,7 +224,7 @@ def test_nothing_that_a_service_may_say_keeps_the_page_from_being_there(said: li
 
         async with serving(answer, host="127.0.0.1", port=0) as port:
             imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}", v1=True, answer_seconds_max=SECONDS))
-            watch = Watch(imds, Hand(), WatchPolicy(pause_seconds_max=0), region_needed=False)
+            watch = Watch(imds, HandClock(START), WatchPolicy(pause_seconds_max=0), region_needed=False)
             for _ in range(3):
                 await watch.poll()
                 assert figures(rendered(families(watch, time=START)))

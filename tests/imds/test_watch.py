@@ -26,8 +26,10 @@ from spotward.model.event import (
     RebalanceAdvised,
     TargetStateChanged,
 )
-from tests.imds.drill import START, Drill, Hand, drilling
+from tests.hand_clock import HandClock
+from tests.imds.drill import HUNG_SECONDS, START, Drill, drilling, patience
 from tests.imds.test_client import serves_two_documents
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -112,9 +114,9 @@ async def test_a_service_that_fails_withdraws_nothing_and_is_heard_again_when_it
 - {{at: 15s, interruption: terminate}}
 """
     async with drilling(steps, v1=False) as drill:
-        watch = watching(drill, answer_seconds_max=0.1)
+        watch = watching(drill, answer_seconds_max=patience(fail))
         before = await heard(drill, watch, [2.0] * 4)
-        during = await heard(drill, watch, [2.0] * 10)
+        during = await heard(drill, watch, [4.0] * 5)
         assert kinds(before) == [RebalanceAdvised]
         assert {kind for kind in kinds(during) if kind is not PayloadError} == set()
         assert INTERRUPTION in watch.troubles
@@ -140,7 +142,7 @@ async def test_nonsense_that_differs_at_every_answer_is_told_once() -> None:
 
     async with serving(nonsense, host="127.0.0.1", port=0) as port:
         imds = Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}", v1=True))
-        watch = Watch(imds, Hand(), ALWAYS, region_needed=False)
+        watch = Watch(imds, HandClock(START), ALWAYS, region_needed=False)
         events = [event for _ in range(5) for event in await watch.poll()]
         await imds.close()
     assert kinds(events) == [PayloadError]
@@ -149,21 +151,20 @@ async def test_nonsense_that_differs_at_every_answer_is_told_once() -> None:
 async def test_a_document_that_hangs_keeps_nobody_from_hearing_the_others() -> None:
     steps = f"- {{at: 0, fail: {{hang: true, path: {INTERRUPTION}}}}}\n- {{at: 5s, rebalance: now}}"
     async with drilling(steps) as drill:
-        watch = watching(drill, WatchPolicy(), answer_seconds_max=0.2)
-        began = asyncio.get_running_loop().time()
+        watch = watching(drill, WatchPolicy(poll_seconds=3600), answer_seconds_max=HUNG_SECONDS)
         assert kinds(await heard(drill, watch, [2.0] * 10)) == [RebalanceAdvised]
-        assert asyncio.get_running_loop().time() - began < 1.0, "it is asked again only after a pause"
+        assert drill.requests(f"/latest/meta-data/{INTERRUPTION}") == 1, "it is asked again only after a pause"
         assert watch.unheard == {INTERRUPTION}
 
 
 async def test_a_service_that_does_not_answer_at_all_costs_one_poll_no_more_than_two_answers() -> None:
     async with drilling("- {at: 10s, fail: {hang: true}}") as drill:
-        watch = watching(drill, answer_seconds_max=0.2)
+        watch = watching(drill, answer_seconds_max=HUNG_SECONDS)
         await heard(drill, watch, [2.0])
         drill.clock.turn(10)
-        began = asyncio.get_running_loop().time()
+        asked = drill.service.requests.total()
         await watch.poll()
-        assert asyncio.get_running_loop().time() - began < 0.2 * len(WATCHED) - 0.1
+        assert drill.service.requests.total() - asked == 2 < len(WATCHED)
         assert len(watch.unheard) == 2
 
 
@@ -199,25 +200,27 @@ async def test_as_a_source_it_delivers_soon_after_the_fact_and_never_ends() -> N
             await asyncio.sleep(0.1)
             assert not waiting.done()
             drill.clock.turn(1)
-            began = asyncio.get_running_loop().time()
-            delivery = await asyncio.wait_for(waiting, 5)
+            delivery = await asyncio.wait_for(waiting, 60)
             assert isinstance(delivery.event, InterruptionNoticed)
-            assert asyncio.get_running_loop().time() - began < 1
             await delivery.acknowledge()
         assert "127.0.0.1" in source.name
 
 
 async def test_a_source_whose_service_comes_late_waits_for_it() -> None:
+    port = free_port()
     async with drilling() as drill:
-        url = drill.door.url
-        steps_port = int(url.rpartition(":")[2])
-    watch = Watch(Imds(ImdsPolicy(url=url)), drill.clock, WatchPolicy(poll_seconds=0.05, pause_seconds_max=0.05))
+        pass
+    watch = Watch(
+        Imds(ImdsPolicy(url=f"http://127.0.0.1:{port}")),
+        drill.clock,
+        WatchPolicy(poll_seconds=0.05, pause_seconds_max=0.05),
+    )
     source = ImdsSource(watch)
     waiting = asyncio.ensure_future(anext(source.deliveries()))
-    await asyncio.sleep(0.15)
-    assert "instance-identity" in watch.troubles
-    async with serving_metadata(drill.service, drill.clock, port=steps_port):
-        assert isinstance((await asyncio.wait_for(waiting, 5)).event, TargetStateChanged)
+    while "instance-identity" not in watch.troubles:  # noqa: ASYNC110 - nobody tells of troubles
+        await asyncio.sleep(0.01)
+    async with serving_metadata(drill.service, drill.clock, port=port):
+        assert isinstance((await asyncio.wait_for(waiting, 60)).event, TargetStateChanged)
         await watch.imds.close()
 
 
@@ -233,11 +236,11 @@ async def test_a_source_whose_service_comes_late_waits_for_it() -> None:
     ],
 )
 async def test_the_examples_are_heard_as_they_are_meant(name: str, told: list[type]) -> None:
-    clock = Hand()
+    clock = HandClock(START)
     timeline = parse_script((EXAMPLES / f"{name}.yaml").read_text(), file=name).timeline(start_time=clock.now())
     service = MetadataService(machines=timeline, drill=timeline, v1=False)
     async with serving_metadata(service, clock) as door:
-        imds = Imds(ImdsPolicy(url=door.url, answer_seconds_max=0.1))
+        imds = Imds(ImdsPolicy(url=door.url, answer_seconds_max=HUNG_SECONDS))
         watch = Watch(imds, clock, ALWAYS)
         events: list[Event | PayloadError] = []
         for _ in range(40):

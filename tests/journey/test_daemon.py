@@ -35,7 +35,7 @@ def whole(scenery: Scenery, group: str, size: int) -> None:
     def at_rest() -> bool:
         return len(scenery.spot(group)) == len(scenery.members(group)) == size and not scenery.borrowed(group)
 
-    scenery.until(at_rest, seconds_max=60)
+    scenery.until(at_rest, seconds_max=150)
 
 
 def test_a_group_that_is_scaled_out_moves_by_its_events_alone(scenery: Scenery, daemon: Running) -> None:

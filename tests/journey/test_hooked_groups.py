@@ -156,7 +156,7 @@ def test_slow_software_has_its_time_with_every_member_and_the_swap_does_not_wait
 
         again = spotward_here("run", "--once")
         assert again.changes == [], "who is held on the way out is nobody's business any more"
-        scenery.until(lambda: all_spot(scenery, group, 2), seconds_max=60.0)
+        scenery.until(lambda: all_spot(scenery, group, 2), seconds_max=150.0)
     assert sorted(theirs.told) == sorted(old), "once each"
     assert theirs.problems == []
     assert {(work.state_before, work.state_after) for work in theirs.done.values()} == {("running", "running")}
@@ -169,7 +169,7 @@ def test_a_hook_that_nobody_answers_holds_up_no_swap(scenery: Scenery, spotward_
     spotward_here("run", "--once")
     assert len(scenery.spot(group)) == 1
     assert scenery.state(old) == "running"
-    scenery.until(lambda: all_spot(scenery, group, 1), seconds_max=60.0)
+    scenery.until(lambda: all_spot(scenery, group, 1), seconds_max=150.0)
     assert scenery.state(old) == "terminated"
 
 
@@ -194,11 +194,11 @@ def test_at_an_interruption_the_software_hears_before_the_machine_is_gone_and_th
         left = warned + 120 - theirs.done[doomed].time
         assert left > 0, "nothing of the two minutes was left for the software"
 
-        scenery.until(lambda: scenery.state(doomed) == "terminated", seconds_max=60.0)
+        scenery.until(lambda: scenery.state(doomed) == "terminated", seconds_max=150.0)
         held = {m.id: m.standing for m in scenery.members(group)}
         assert held[doomed] == "Terminating:Wait", "the hook is still open; EC2 did not wait for it"
         assert spotward_here("run", "--once").changes == []
-        scenery.until(lambda: all_spot(scenery, group, 2), seconds_max=90.0)
+        scenery.until(lambda: all_spot(scenery, group, 2), seconds_max=150.0)
     assert theirs.told == [doomed]
     assert theirs.done[doomed].state_after == "terminated"
 

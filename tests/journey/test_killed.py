@@ -192,7 +192,7 @@ class Lane:
         with program.running(*self.command) as running:
             self.ear.waiting[running.key] = executioner
             executioner.sees(running.process)
-            code = running.process.wait(timeout=90)
+            code = running.process.wait(timeout=180)
             assert executioner.killed or code == 0, running.said
         return executioner
 

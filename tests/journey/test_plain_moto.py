@@ -84,7 +84,7 @@ def url() -> Iterator[str]:
         words, env=bare_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )
     try:
-        eventually(lambda: _answers(port), seconds_max=60)
+        eventually(lambda: _answers(port), seconds_max=150)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.kill()

@@ -15,10 +15,11 @@ from spotward.kube.journal_leases import ACTING_SHARE, holder_words, identity
 from spotward.kube.journal_log import GRANT_SEGMENTS_KEPT
 from spotward.kube.mirror import RETENTION, Mirror
 from spotward.kube.records import PART_BYTES_MAX, SEGMENT, Budget, cut, head_of, new_head, packed, unpacked
+from spotward.model.decision import Decision
 from spotward.model.errors import ConfigError
 from spotward.model.event import Tick
 from spotward.model.world import World
-from tests.engine.made import NOON, deciding, noting
+from tests.engine.made import NOON, a_swap, deciding, noting
 from tests.engine.store_contract import ALICE
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,23 @@ def test_where_an_image_is_too_great_the_recording_goes_first_and_then_the_oldes
     assert [page.number for page in kept.rows.pages(None, 1_000, None)] == list(range(200, 100, -1))
     assert kept.rows.recording() is None
     assert kept.rows.load().next_page == 201, "what is needed to go on is never forgotten"
+
+
+def test_where_an_image_is_too_great_for_undertakings_that_ended_the_oldest_of_them_go_and_no_open_one() -> None:
+    dice = random.Random(5)
+    over = [
+        a_swap(f"swap {n}", born=NOON + n, ended=dice.randbytes(500).hex(), ended_time=NOON + n) for n in range(200)
+    ]
+    decision = Decision(undertakings=(*over, a_swap("open")))
+    mirror = Mirror()
+    tick = Tick(time=NOON + 200)
+    mirror.take(Batch(entries=(Entry(event=tick, step=Core([deciding(decision)]).step(World(), tick, page_number=1)),)))
+    whole = len(mirror.image(10**9))
+    small = mirror.image(whole * 7 // 10)
+    assert len(small) <= whole * 7 // 10
+    (*kept, opened) = again(small).rows.undertakings(None, ended=None, limit=1_000)
+    assert (opened.key, len(kept)) == ("open", 100)
+    assert [each.key for each in kept] == [f"swap {n}" for n in range(199, 99, -1)]
 
 
 def test_an_image_of_a_newer_version_is_left_alone() -> None:
@@ -111,6 +129,7 @@ def test_the_documents_tell_the_limits_that_hold() -> None:
     budget = Budget()
     mib = 2**20
     assert f"90 days, and no more than {RETENTION.pages_max:,}" in journal
+    assert f"ended ones 90 days, and no more than {RETENTION.undertakings_max:,}" in journal
     assert f"at most {budget.image_bytes_max // mib} MiB compressed" in journal
     assert f"at most {budget.tail_commits_max:,}, or {budget.tail_bytes_max // mib} MiB compressed" in journal
     assert f"above {budget.tail_bytes_limit // mib} MiB" in journal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-ANSWER_SECONDS_MAX = 20
+ANSWER_SECONDS_MAX = 60
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A World in which every question has an answer, and the values that it is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rpds import HashTrieMap
 
@@ -19,24 +19,12 @@ from spotward.model.wish import WishState
 from spotward.model.wishes import Wishes
 from spotward.model.world import Pause, World
 from spotward.web.view import Look, View
+from tests.hand_clock import HandClock
 
 NOON = 1_764_000_000.0
 REGION = "eu-west-1"
 ZONE = "eu-west-1a"
 OPTED_IN = {"spotward:enabled": "true"}
-
-
-@dataclass
-class HandClock:
-    """Goes on when it is told to."""
-
-    time: float = NOON
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep_until(self, moment: float) -> None:
-        self.time = max(self.time, moment)
 
 
 def instance(
@@ -172,7 +160,7 @@ def view(
     clock: HandClock | None = None, *, regions: tuple[str, ...] = (REGION,), observe_seconds: float = 60.0
 ) -> View:
     return View(
-        clock=clock or HandClock(),
+        clock=clock or HandClock(NOON),
         regions=regions,
         observe_seconds=observe_seconds,
         policy=GroupsPolicy(),

@@ -30,7 +30,7 @@ from tests.web.asking import Answer, get
 from tests.web.scenes import REGION, group, instance, member, view
 
 HOST = "127.0.0.1"
-WITHIN_SECONDS = 20
+WITHIN_SECONDS = 60
 
 
 class Cloud:

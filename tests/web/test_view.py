@@ -15,7 +15,8 @@ from spotward.model.node_event import NodeMarked, PodsAnswered
 from spotward.model.page import Page, Refusal
 from spotward.model.world import World
 from spotward.web.view import DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, REFUSALS_ABOUT
-from tests.web.scenes import NOON, REGION, HandClock, asked, full_world, group, step, view, world
+from tests.hand_clock import HandClock
+from tests.web.scenes import NOON, REGION, asked, full_world, group, step, view, world
 
 TICK = Tick(time=NOON)
 RETIRE = RetireMember(region=REGION, group="web", key="retire i-1", instance_id="i-1")
@@ -118,7 +119,7 @@ def test_a_refusal_is_counted_by_what_it_is_about_not_by_its_words(refusal: Refu
 
 
 def test_a_look_stays_as_it_was_while_the_view_goes_on() -> None:
-    clock = HandClock()
+    clock = HandClock(NOON)
     seen = view(clock)
     seen(TICK, step(World()))
     before = seen.look()

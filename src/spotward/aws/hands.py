@@ -151,9 +151,7 @@ class AwsHands:
         except OutsideError as error:
             return await self._instead_of(action, error)
         with reading(create_fleet(action.region).words):
-            event = fleet_answered(action, answer, time=self._clock.now())
-        self._terminations.note_newborn(made.id for made in event.instances)
-        return event
+            return fleet_answered(action, answer, time=self._clock.now())
 
     def _template(self, action: LaunchFleet) -> AbstractAsyncContextManager[Template]:
         launch = action.launch

@@ -2,12 +2,12 @@
 
 TerminateInstances takes a list and refuses all of it for one id that is unknown or protected; so that one is left out
 and the rest is asked again. An id that EC2 does not know is an instance that is gone, which is what was wanted; unless
-it was launched a moment ago, for then EC2 may only not show it yet, and to call it gone would leave it running for
-nobody. One that is protected is the user's to let go.
+it may have been launched a moment ago, for then EC2 may only not show it yet, and to call it gone would leave it
+running for nobody. The deed says when that was, for the process that launched it may be dead. One that is protected is
+the user's to let go.
 """
 
 import re
-from collections.abc import Iterable
 
 from spotward.aws.session import Aws
 from spotward.engine.ports import Clock
@@ -28,17 +28,10 @@ _INSTANCE_ID = re.compile(r"i-[0-9A-Za-z]+")
 
 
 class Terminations:
-    """Ends instances, and knows which ones this process launched a moment ago."""
+    """Ends instances."""
 
     def __init__(self, aws: Aws, clock: Clock) -> None:
         self._aws, self._clock = aws, clock
-        self._born: dict[str, float] = {}
-
-    def note_newborn(self, instance_ids: Iterable[str]) -> None:
-        """These were launched now."""
-        now = self._clock.now()
-        self._born = {i: time for i, time in self._born.items() if now - time < NEWBORN_SECONDS}
-        self._born.update(dict.fromkeys(instance_ids, now))
 
     async def terminate(self, deed: TerminateInstances) -> None:
         """Terminate all that can be. Raises Transient while one is too young to be found, Permanent for one that is
@@ -53,8 +46,8 @@ class Terminations:
             left -= named
             if refusal.code == PROTECTED:
                 protected = refusal
-            else:
-                unseen |= {i for i in named if self._is_newborn(i)}
+            elif self._clock.now() - deed.launched_by_time < NEWBORN_SECONDS:
+                unseen |= named
         if protected is not None:
             raise _explained(protected)
         if unseen:
@@ -73,10 +66,6 @@ class Terminations:
                 return error
             raise
         return None
-
-    def _is_newborn(self, instance_id: str) -> bool:
-        born = self._born.get(instance_id)
-        return born is not None and self._clock.now() - born < NEWBORN_SECONDS
 
 
 def _explained(refusal: OutsideError) -> OutsideError:

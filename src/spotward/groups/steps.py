@@ -88,4 +88,5 @@ def _deed(swap: Swap, errand: Errand) -> Action:
         case Verb.RETIRE:
             return RetireMember(region=region, group=group, key=key, instance_id=ids[0])
         case Verb.TERMINATE:
-            return TerminateInstances(region=region, group=group, key=key, instance_ids=ids)
+            latest = max((clone.since for clone in swap.clones if clone.id in ids), default=0.0)
+            return TerminateInstances(region=region, group=group, key=key, instance_ids=ids, launched_by_time=latest)

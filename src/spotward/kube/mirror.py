@@ -18,19 +18,21 @@ from spotward.engine.ports import Lease
 from spotward.model.errors import ConfigError
 from spotward.model.world import World
 
-RETENTION = Retention(pages_max=20_000)
-"""Pages are kept in memory and, compressed, in etcd: 20,000 of them take about 20 MB there and 2 MB here."""
+RETENTION = Retention(pages_max=20_000, undertakings_max=2_000)
+"""All of it is in memory and, compressed, in etcd: 20,000 pages take about 20 MB there and 2 MB here; 2,000
+undertakings with all the pools that they might have used, up to twice as much."""
 
 PAGES_KEPT = (10_000, 5_000, 2_500, 1_000, 100, 0)
-"""So many are left, and then fewer, while an image is too great."""
+"""So many are left, and then fewer, while an image is too great; of undertakings that ended, as many in proportion."""
 
 
 class Mirror:
     """The tables, and the number of the last commit that is in them. To be used by one thread at a time."""
 
-    def __init__(self, image: bytes | None = None, *, sequence: int = 0) -> None:
+    def __init__(self, image: bytes | None = None, *, sequence: int = 0, retention: Retention = RETENTION) -> None:
         """Raises ConfigError for an image of a newer version."""
         self.sequence = sequence
+        self._retention = retention
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         if image is not None:
             self.connection.deserialize(image)
@@ -100,7 +102,7 @@ class Mirror:
     def snapshot(self, world: World, next_page: int) -> None:
         """Keep the World, and forget what is over."""
         self.rows.snapshot(packed_world(world), time=world.time, next_page=next_page)
-        self._forget(RETENTION)
+        self._forget(self._retention)
 
     def image(self, bytes_max: int) -> bytes:
         """Everything, compressed, and no greater than that, as far as it may be forgotten."""
@@ -114,10 +116,12 @@ class Mirror:
 
     def _ways_to_forget(self) -> Iterator[Callable[[], None]]:
         """The one that is missed least comes first. What Spotward needs to go on is never forgotten."""
-        yield partial(self._forget, replace(RETENTION, snapshots_kept=1))
+        most = self._retention
+        yield partial(self._forget, replace(most, snapshots_kept=1))
         yield self._forget_recording
         for number in PAGES_KEPT:
-            yield partial(self._forget, replace(RETENTION, pages_max=number))
+            as_many = most.undertakings_max * number // most.pages_max
+            yield partial(self._forget, replace(most, pages_max=number, undertakings_max=as_many))
 
     def _forget_recording(self) -> None:
         for table in ("inputs", "snapshots"):

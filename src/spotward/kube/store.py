@@ -23,12 +23,12 @@ import structlog
 
 from spotward.engine.clock import SystemClock, uptime_seconds
 from spotward.engine.journal_batch import Batch, batch_text, batch_value
-from spotward.engine.journal_rows import Rows
+from spotward.engine.journal_rows import Retention, Rows
 from spotward.engine.ports import Clock, Entry, Lease, Owner, Recording, Remembered, SetAside
 from spotward.kube.client import Kube
 from spotward.kube.journal_leases import JournalLeases, Stopwatch
 from spotward.kube.journal_log import STORE_UNAVAILABLE, JournalLog, Moved
-from spotward.kube.mirror import Mirror
+from spotward.kube.mirror import RETENTION, Mirror
 from spotward.kube.records import COMMIT, GRANT, Budget, Head
 from spotward.model.decision import WakeAt
 from spotward.model.errors import ConfigError, LeaseHeld, StaleLease, Transient
@@ -60,6 +60,7 @@ class KubeStore:
         clock: Clock | None = None,
         stopwatch: Stopwatch = uptime_seconds,
         budget: Budget | None = None,
+        retention: Retention = RETENTION,
     ) -> None:
         """`writer`: what no other process is called. `kube` is closed with the store."""
         self._kube = kube
@@ -68,6 +69,7 @@ class KubeStore:
             kube, namespace=namespace, journal=name, clock=clock or SystemClock(), stopwatch=stopwatch
         )
         self._budget = budget or Budget()
+        self._retention = retention
         self._mirror: Mirror | None = None
         self._head: Head | None = None
         self._tail_bytes = 0
@@ -267,10 +269,10 @@ class KubeStore:
     async def _built(self, head: Head | None) -> Mirror:
         image = head.image if head is not None else None
         if image is None:
-            mirror = Mirror()
+            mirror = Mirror(retention=self._retention)
         else:
             content = await self._log.image(image)
-            mirror = await self._apart(partial(Mirror, content, sequence=image.sequence))
+            mirror = await self._apart(partial(Mirror, content, sequence=image.sequence, retention=self._retention))
         self._tail_bytes = 0
         async for text in self._log.tail(mirror.sequence):
             await self._take(mirror, text)

@@ -205,6 +205,8 @@ class TerminateInstances:
     group: str
     key: str
     instance_ids: tuple[str, ...]
+    launched_by_time: float = 0.0
+    """None of them was launched after this (Unix seconds). EC2 may not show yet what was launched a moment ago."""
 
     @property
     def subject(self) -> str:

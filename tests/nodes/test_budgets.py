@@ -95,6 +95,14 @@ def test_always_passes_a_budget_at_once() -> None:
     assert [name for _, name in asked(stage, "delete")] == ["web-1"]
 
 
+def test_a_pod_that_is_seen_gone_before_its_deletion_is_answered_is_told_of_all_the_same() -> None:
+    cluster = a_cluster(a_pod("web-1"), budgets=(a_budget("web", max_unavailable="0"),), stop_seconds=lambda _pod: 0.0)
+    stage = Stage(cluster).notice("i-1", 10.0).play(until=128.0)
+    (record,) = stage.incident().pods
+    assert (record.fate, record.past_budget) == (Fate.GONE, True)
+    assert any("PodPastBudget web-1: " in tiding for tiding in cluster.tidings)
+
+
 def test_never_leaves_the_pod_to_die_with_its_machine_and_says_so() -> None:
     policy = replace(POLICY, interruption_past_budget=PastBudget.NEVER)
     cluster = a_cluster(a_pod("web-1"), budgets=(a_budget("web", max_unavailable="0"),))

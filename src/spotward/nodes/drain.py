@@ -98,7 +98,9 @@ def _seen(
     record: PodRecord, pod: Pod | None, incident: Incident, scene: Scene, taint: Taint, *, busy: bool
 ) -> PodRecord:
     if pod is None:
-        return _came_to(record, Fate.GONE, scene) if record.open else record
+        # While a deletion is not answered: the answer, due in a moment, tells whose budget was passed.
+        unanswered = record.fate is not Fate.WAITING and scene.in_flight(key_of(incident, Errand.DELETE))
+        return _came_to(record, Fate.GONE, scene) if record.open and not unanswered else record
     if record.fate is Fate.GONE:
         return record  # the API server said so; what is seen of it is older, and no uid comes twice
     left = why_left(pod, taint, scene.policy)

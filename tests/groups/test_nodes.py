@@ -172,6 +172,13 @@ def test_a_member_that_has_not_joined_yet_is_left_alone_until_it_has() -> None:
     assert stage.faults() == []
 
 
+def test_who_is_leaving_has_nothing_said_of_it() -> None:
+    stage = NodeStage(a_group_of_nodes(a_pod("web-1")))
+    stage.observed(until=900.0)
+    assert not any("has not joined" in words for words in stage.words())
+    assert "nodes in us-east-1/web" not in stage.world.verdicts
+
+
 def test_a_member_that_never_joined_is_left_for_a_person_to_look_at() -> None:
     cluster = a_group_of_nodes(a_pod("web-1"), join_seconds=1e9)
     del cluster.nodes["n-2"]

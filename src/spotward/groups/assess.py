@@ -97,7 +97,8 @@ def _longest_serving_evenly(members: list[Member], instances: dict[str, Instance
 def hindrances_in_cluster(world: World, group: Group, *, cluster_awaited: bool) -> dict[str, str]:
     """Instance id → why it is not replaced as far as the Kubernetes cluster goes, for those of which that is so."""
     among = of_nodes(world, group)
-    found = {i.id: why_not_replaced(world, i, awaited=cluster_awaited, among_nodes=among) for i in world.members(group)}
+    here = [world.instances[m.instance_id] for m in group.members if m.instance_id in world.instances and not m.leaving]
+    found = {i.id: why_not_replaced(world, i, awaited=cluster_awaited, among_nodes=among) for i in here}
     return {instance_id: reason for instance_id, reason in found.items() if reason is not None}
 
 

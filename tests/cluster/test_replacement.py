@@ -181,7 +181,7 @@ def test_nodes_are_replaced_to_save_money_on_advice_and_at_a_notice_and_no_pod_g
 
     async def play(stage: Stage) -> None:
         async with machines(stage, region, dear, advised, noticed) as here:
-            with daemon(program, SETTINGS) as running:
+            with daemon(program, region, SETTINGS) as running:
                 put(region, ADVICE, "aws.ec2", {"instance-id": first})
                 put(region, ADVICE, "aws.ec2", {"instance-id": third})
                 await until(lambda: launched(region, noticed))
@@ -211,7 +211,7 @@ def test_advice_goes_no_further_than_the_settings_of_nodes_say(
     async def play(stage: Stage) -> None:
         async with machines(stage, region, group) as here:
             for response, instance in zip(("note", "cordon"), members, strict=True):
-                with daemon(program, SETTINGS + f"  rebalance: {response}\n") as running:
+                with daemon(program, region, SETTINGS + f"  rebalance: {response}\n") as running:
                     put(region, ADVICE, "aws.ec2", {"instance-id": instance})
                     await until(partial(running.says, "ask for no replacement now"))
                     cordoned = response == "cordon"

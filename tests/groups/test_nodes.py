@@ -6,10 +6,12 @@ import pytest
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import AttachInstances, LaunchFleet, RetireMember
-from spotward.model.cloud import Lifecycle
+from spotward.model.cloud import Lifecycle, LifecycleHook
 from spotward.model.node_action import CordonNode, EvictPods
 from spotward.nodes.policy import NodesPolicy, Response
 from tests.groups.nodes_on_instances import NodeStage, a_group_of_nodes
+from tests.groups.stage import Stage as GroupsStage
+from tests.groups.toy_cloud import AZS, ToyCloud
 from tests.nodes.toy_cluster import CLUSTER, a_budget, a_pod
 
 SPOT = Lifecycle.SPOT
@@ -172,11 +174,42 @@ def test_a_member_that_has_not_joined_yet_is_left_alone_until_it_has() -> None:
     assert stage.faults() == []
 
 
-def test_who_is_leaving_has_nothing_said_of_it() -> None:
-    stage = NodeStage(a_group_of_nodes(a_pod("web-1")))
-    stage.observed(until=900.0)
-    assert not any("has not joined" in words for words in stage.words())
+def test_of_who_is_leaving_it_is_said_that_a_hook_holds_it_and_not_that_its_node_is_gone() -> None:
+    cluster = a_group_of_nodes(tags={"spotward:enabled": "true", "spotward:on-demand-base": "2"})
+    members, name = cluster.cloud.groups["web"].members, "i-1"
+    members[name] = replace(members[name], lifecycle_state="Terminating:Wait")
+    cluster.cloud.instances[name] = replace(cluster.cloud.instances[name], state="shutting-down", launch_time=0.0)
+    del cluster.nodes["n-1"]
+    stage = NodeStage(cluster).observed(until=100.0)
     assert "nodes in us-east-1/web" not in stage.world.verdicts
+    held = stage.world.verdicts["hooks of us-east-1/web"]
+    assert held == "1 member on the way out still held by a termination hook"
+    del members[name]
+    stage.observed(until=200.0)
+    assert "hooks of us-east-1/web" not in stage.world.verdicts
+
+
+# ---- termination hooks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "latest"), [(0.0, 140.0), (60.0, 123.0), (1000.0, 93.0)])
+def test_software_behind_a_termination_hook_gets_as_much_of_the_two_minutes_as_its_owner_says(
+    seconds: float, latest: float
+) -> None:
+    """The hook waits for 90 s at most; the successor runs after 20 s and would serve after 70."""
+    cloud = ToyCloud(boot_seconds=lambda: 20.0, service_seconds=lambda: 45.0)
+    group = cloud.set_up("web", members=[("c5.large", AZS[0], SPOT)] * 2, max_size=4)
+    hook = LifecycleHook(name="save", transition="autoscaling:EC2_INSTANCE_TERMINATING", heartbeat_timeout_seconds=90)
+    group.details = replace(group.details, hooks=(hook,))
+    stage = GroupsStage(cloud, policy=GroupsPolicy(hook_seconds=seconds))
+    stage.notice("i-1", 60.0)
+    stage.play(until=400.0)
+    left = [time for time, asked in stage.asked if isinstance(asked.action, RetireMember)]
+    assert left
+    assert latest - 12.0 <= left[0] <= latest
+    assert len(cloud.groups["web"].members) == 2
+    ended = [swap.ended or "" for swap in stage.ended]
+    assert "1 still held by its termination hook save" in ended[0]
 
 
 def test_a_member_that_never_joined_is_left_for_a_person_to_look_at() -> None:

@@ -3,7 +3,8 @@
 A story begins with comments and its setting, one `key: value` a line: `nodes: 3`; `pods on n-1: web-1, db-0 grace 60`
 (also `priority N`, `bare`, `daemon`); `budget: web max unavailable 1`. Then come moments, `MM:SS what happens`, and
 below each `----` the deeds that follow until the next moment, with the second at which they are asked, in the words of
-the journal, or `(nothing)`. They are played by the real core in the toy cluster of `tests.nodes`, in which a pod takes
+the journal, or `(nothing)`. With `group: 2 m5.large on-demand` in place of `nodes` they are members of a group that
+opted in, and `look` looks at it. They are played by the real core in the toy cluster of `tests.nodes`, in which a pod takes
 two seconds to stop, unless it is `slow`, and nothing is left to chance.
 """
 
@@ -11,18 +12,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spotward.engine.words import action_words
+from spotward.model.cloud import Lifecycle
 from spotward.model.cluster import Budget, Pod, PodOwner
-from spotward.model.event import MaintenanceEnded, MaintenanceScheduled, NoticeWithdrawn
+from spotward.model.event import MaintenanceEnded, MaintenanceScheduled, NoticeWithdrawn, Tick
 from spotward.model.node_action import TellCluster
+from tests.groups.nodes_on_instances import NodeStage, a_group_of_nodes
 from tests.nodes.stage import Stage
-from tests.nodes.toy_cluster import REGION, ToyCluster, a_budget, a_cluster, a_pod
+from tests.nodes.toy_cluster import REGION, a_budget, a_cluster, a_pod
 
 STORIES = sorted((Path(__file__).parent / "nodes").glob("*.story"))
-SETTING = re.compile(r"(nodes|pods on (n-\d+)|budget|volumes detach in): (.+)")
+SETTING = re.compile(r"(nodes|group|pods on (n-\d+)|budget|volumes detach in): (.+)")
 MOMENT = re.compile(r"(\d\d):(\d\d) (\S.+)")
 
 
@@ -35,7 +39,7 @@ def test_the_story_of_a_node_goes_as_it_is_written(story: Path) -> None:
 def told(text: str) -> str:
     """The story as it really goes."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    stage = Stage(_the_cluster([m for line in lines if (m := SETTING.fullmatch(line))]))
+    stage = _the_stage([m for line in lines if (m := SETTING.fullmatch(line))])
     moments = [(int(m[1]) * 60 + int(m[2]), m[3]) for line in lines if (m := MOMENT.fullmatch(line))]
     written = [line for line in text.splitlines() if line.startswith("#") or SETTING.fullmatch(line)]
     for at, (time, what) in enumerate(moments):
@@ -53,17 +57,19 @@ def told(text: str) -> str:
     return "\n".join(written) + "\n"
 
 
-def _the_cluster(settings: list[re.Match[str]]) -> ToyCluster:
+def _the_stage(settings: list[re.Match[str]]) -> Stage:
     plain = {m[1]: m[3] for m in settings}
     pods = [_pod(words, m[2]) for m in settings if m[2] for words in m[3].split(", ")]
     budgets = tuple(_budget(m[3]) for m in settings if m[1] == "budget")
-    return a_cluster(
-        *pods,
-        nodes=int(plain.get("nodes", "2")),
-        budgets=budgets,
-        detach_seconds=float(plain.get("volumes detach in", "3")),
-        stop_seconds=lambda pod: 1e9 if "slow" in pod.labels else min(pod.grace_seconds, 2.0),
-    )
+    toy: dict[str, Any] = {
+        "budgets": budgets,
+        "detach_seconds": float(plain.get("volumes detach in", "3")),
+        "stop_seconds": lambda pod: 1e9 if "slow" in pod.labels else min(pod.grace_seconds, 2.0),
+    }
+    if "group" not in plain:
+        return Stage(a_cluster(*pods, nodes=int(plain.get("nodes", "2")), **toy))
+    size, kind, lifecycle = plain["group"].split()
+    return NodeStage(a_group_of_nodes(*pods, size=int(size), kind=kind, lifecycle=Lifecycle(lifecycle), **toy))
 
 
 def _pod(words: str, node: str) -> Pod:
@@ -94,9 +100,14 @@ def _budget(words: str) -> Budget:
 
 def _happen(stage: Stage, time: float, what: str) -> None:
     word, _, rest = what.partition(" ")
+    if word == "look":
+        stage.hear(Tick(time=time, regions=(REGION,)))
+        return
     instance_id, *more = rest.split()
     happenings: dict[str, Callable[[], object]] = {
-        "interruption": lambda: stage.notice(instance_id, time),
+        "interruption": lambda: (
+            stage.interrupt(instance_id, time) if isinstance(stage, NodeStage) else stage.notice(instance_id, time)
+        ),
         "advice": lambda: stage.advise(instance_id, time),
         "hook": lambda: stage.hook(instance_id, time),
         "gone": lambda: stage.gone(instance_id, time),

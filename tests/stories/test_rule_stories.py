@@ -1,9 +1,9 @@
 """Stories of rules that an operator can read: what occurs at which moment, and which plugins Spotward then calls.
 
-A story begins with comments, settings (`PLUGIN fails N times`, `refuses`, `hangs`, `takes N`) and its rules as YAML. Then
-come moments, `MM:SS what happens`, and below each `----` the calls that follow until the next moment, with the second at
-which they are asked, and what the journal says of it. They are played by the real core with the toy plugins of
-`tests.rules`, at noon of a Monday in UTC.
+A story begins with comments, settings (`PLUGIN fails N times`, `refuses`, `hangs`, `takes N`) and its rules as YAML.
+Then come moments, `MM:SS what happens`, and below each `----` the calls that follow until the next moment, with the
+second at which they are asked, and what the journal says of it. They are played by the real core with the toy plugins
+of `tests.rules`, at noon of a Monday in UTC.
 """
 
 import re

@@ -13,7 +13,7 @@ from spotward.compat.forms import read
 from spotward.compat.nth import in_environment, on_command_line, program_for, translate
 from spotward.compat.nth_options import BY_ENV, BY_FLAG, OPTIONS
 from spotward.compat.option import BAD, Option, Outcome, Program, Said, Standing, Translation
-from spotward.config import Config, parse
+from spotward.config import Config
 from spotward.config import settings as every_setting
 
 AGENT, RUN = Program.AGENT, Program.RUN
@@ -150,7 +150,7 @@ def everything(translation: Translation) -> dict[str, object]:
 
 
 def configured(translation: Translation) -> Config:
-    return parse(json.dumps(translation.tree), file="f.yaml")
+    return Config.model_validate(translation.tree)
 
 
 def at(config: Config, name: str) -> Any:
@@ -293,6 +293,12 @@ def test_a_deprecated_name_stands_behind_the_one_that_took_its_place() -> None:
     )
     only = translated(RUN, CHECK_ASG_TAG_BEFORE_DRAINING="false", MANAGED_ASG_TAG="mine")
     assert only.bad == ()
+
+
+def test_what_is_usual_leaves_the_word_to_a_deprecated_name() -> None:
+    said = translated(AGENT, POD_TERMINATION_GRACE_PERIOD="-1", GRACE_PERIOD="45")
+    assert said.settings == {"nodes.pod_grace_seconds_max": 45}
+    assert [each.name for each in said.findings] == ["GRACE_PERIOD"]
 
 
 def test_an_empty_variable_says_nothing() -> None:

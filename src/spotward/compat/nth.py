@@ -80,7 +80,7 @@ def _first(said: Iterable[Said]) -> tuple[dict[str, Said], list[Finding]]:
     """Flag → who counts; and what is overruled. A deprecated name stands behind the one that took its place."""
     heard: dict[str, Said] = {}
     findings = []
-    for each in sorted((each for each in said if each.text.strip()), key=lambda each: bool(each.option.now)):
+    for each in sorted(filter(_speaks, said), key=lambda each: bool(each.option.now)):
         flag = each.option.now or each.option.flag
         first = heard.setdefault(flag, each)
         if first is not each and first.text.strip() != each.text.strip():
@@ -88,17 +88,22 @@ def _first(said: Iterable[Said]) -> tuple[dict[str, Said], list[Finding]]:
     return heard, findings
 
 
+def _speaks(each: Said) -> bool:
+    """Does it say anything? A mistake does."""
+    try:
+        return read(each.option.form, each.text) is not None
+    except ValueError:
+        return True
+
+
 def _answers(heard: Mapping[str, Said]) -> tuple[Answers, list[Finding]]:
     answers: dict[str, Any] = {}
     wrong = []
     for flag, each in heard.items():
         try:
-            value = read(each.option.form, each.text)
+            answers[flag] = read(each.option.form, each.text)
         except ValueError:
             wrong.append(_finding(each, Outcome.WRONG, _mistake(each)))
-        else:
-            if value is not None:
-                answers[flag] = value
     return answers, wrong
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spotward.aws.deletions import BATCH_MAX, Deletions
-from spotward.aws.queue import WAIT_SECONDS, QueueSource
+from spotward.aws.queue import MESSAGES_MAX, POLLS_AT_ONCE_MAX, WAIT_SECONDS, Polls, QueueSource, Received
 from spotward.aws.queue_address import queue_address, queue_addresses
 from spotward.aws.session import Aws
 from spotward.engine.ports import Delivery
@@ -335,3 +335,40 @@ def test_an_arn_and_a_name_lead_to_the_queue(mail: Mail) -> None:
         assert mail.source.name == "queue spotward in us-east-1"
         mail.take(1, then=acknowledge_all)
     assert mail.left == 0
+
+
+def test_a_quiet_queue_has_one_poll_and_a_full_one_several() -> None:
+    full, few = [("receipt", "body")] * MESSAGES_MAX, [("receipt", "body")]
+
+    async def play() -> None:
+        answers: asyncio.Queue[Received] = asyncio.Queue()
+        under_way = most = 0
+
+        async def poll() -> Received:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            try:
+                return await answers.get()
+            finally:
+                under_way -= 1
+
+        polls = Polls(poll)
+        answers.put_nowait(few)
+        assert await polls.next() == few
+        assert most == 1
+        for _ in range(2 * POLLS_AT_ONCE_MAX):
+            answers.put_nowait(full)
+            assert await polls.next() == full
+        answers.put_nowait(few)
+        await polls.next()
+        assert most == POLLS_AT_ONCE_MAX
+        left = under_way
+        answers.put_nowait(few)
+        await polls.next()
+        assert under_way == left - 1
+        polls.close()
+        await asyncio.sleep(0.01)
+        assert under_way == 0
+
+    asyncio.run(play())

@@ -6,10 +6,12 @@ that Spotward does not act on are deleted at once.
 
 A poll waits for twenty seconds inside SQS, in a thread that nobody waits for: stopping is immediate. What such a poll
 still receives is not deleted, so it comes again when the queue's visibility timeout has passed.
+
+One poll waits at a quiet queue. In a storm, when polls come back full, several are under way at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,9 +33,39 @@ WAIT_SECONDS = 20
 MESSAGES_MAX = 10
 """SQS hands over no more messages in one call."""
 
+POLLS_AT_ONCE_MAX = 4
+"""Polls under way while there is much to fetch: the next ten messages are on their way while ten are thought about."""
+
+Received = list[tuple[str, str]]
+"""Receipt and body of each message that came."""
+
 NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 log = structlog.get_logger("spotward.aws")
+
+
+class Polls:
+    """The polls of one queue: one at a time, and more of them as long as they come back full."""
+
+    def __init__(self, poll: Callable[[], Coroutine[Any, Any, Received]]) -> None:
+        self._poll, self._wanted = poll, 1
+        self._under_way: set[asyncio.Task[Received]] = set()
+
+    async def next(self) -> Received:
+        """What the first that comes back has received. Raises what it raised."""
+        while len(self._under_way) < self._wanted:
+            self._under_way.add(asyncio.create_task(self._poll()))
+        done, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        first = done.pop()
+        self._under_way.discard(first)
+        received = first.result()
+        self._wanted = min(self._wanted + 1, POLLS_AT_ONCE_MAX) if len(received) == MESSAGES_MAX else 1
+        return received
+
+    def close(self) -> None:
+        """Nobody waits for those under way any more; what they receive comes again."""
+        for poll in self._under_way:
+            poll.cancel()
 
 
 class QueueSource:
@@ -52,16 +84,20 @@ class QueueSource:
 
     async def deliveries(self) -> AsyncIterator[Delivery | None]:
         """What comes into the queue, for ever; None after each poll. Raises OutsideError; asked again, it goes on."""
-        while True:
-            received = await self._received()
-            yield None
-            for receipt, body in received:
-                read = self._read(body)
-                if not read:
-                    self._forget(receipt)
-                acknowledge = _after(len(read), partial(self._deletions.delete, receipt))
-                for event in read:
-                    yield Delivery(event=event, acknowledge=acknowledge)
+        polls = Polls(self._received)
+        try:
+            while True:
+                received = await polls.next()
+                yield None
+                for receipt, body in received:
+                    read = self._read(body)
+                    if not read:
+                        self._forget(receipt)
+                    acknowledge = _after(len(read), partial(self._deletions.delete, receipt))
+                    for event in read:
+                        yield Delivery(event=event, acknowledge=acknowledge)
+        finally:
+            polls.close()
 
     def _read(self, body: str) -> list[Told | PayloadError]:
         """The events of a message that are of use; a message may hold several."""
@@ -85,8 +121,8 @@ class QueueSource:
 
     # ---- calls -------------------------------------------------------------------------------------------------------
 
-    async def _received(self) -> list[tuple[str, str]]:
-        """Receipt and body of what came."""
+    async def _received(self) -> Received:
+        """What came."""
         url = await self._found()
         try:
             answer = await self._aws.poll(

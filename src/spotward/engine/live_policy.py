@@ -38,14 +38,14 @@ class LivePolicy:
             "retire-member": 16,
             "cordon-node": 32,
             "watch-pods": 32,
-            "find-instance": 200,
+            "find-instance": 16,
             "call-plugin": 1_000,
         }
     )
     """Kind of action → how many of it may be under way at once. Regions are few, because each takes much memory. Nodes
-    are cordoned by the dozen, so that in a storm no pod moves from one that goes to another that goes; instances are
-    looked for together, so that a storm of notices is a few calls. Of
-    calls of plugins each plugin has a limit of its own."""
+    are cordoned by the dozen, so that in a storm no pod moves from one that goes to another that goes. Instances are
+    looked for together, so many in a call; more of them would hold up the notices that are still to be read. Of calls
+    of plugins each plugin has a limit of its own."""
 
     at_leisure: frozenset[str] = frozenset({"tell-cluster"})
     """Kinds of action that only tell: in a storm they wait until nothing urgent is under way, because what they would

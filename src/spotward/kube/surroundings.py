@@ -37,6 +37,10 @@ from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilen
 BATCH_SECONDS = 0.1
 """News is gathered for so long. A notice leaves two minutes; a tenth of a second of it is nothing."""
 
+BATCH_SECONDS_MAX = 1.0
+"""While there is much to think about it is gathered for as long as the last batch took, up to this: a pod that is gone
+may be told of a second later, when hundreds of nodes are being emptied."""
+
 DEALT_WITH_SECONDS_MAX = 2.0
 """The next batch waits until the last one was dealt with, but no longer: while there is much to think about, what
 changes in the meantime is told once, as it is then, and not each time."""
@@ -160,13 +164,14 @@ class Surroundings:
 
     async def deliveries(self) -> AsyncGenerator[Delivery, None]:
         """Batches of what there is and what changes, for ever. Raises Permanent: we may not look."""
-        following = self._following
+        following, gathering_seconds = self._following, BATCH_SECONDS
         try:
             self._follow_what_counts()
             while True:
                 impatient = following.lost and not self._silence_told
                 await following.until_stirred(seconds_max=SILENT_SECONDS if impatient else None)
-                await asyncio.sleep(BATCH_SECONDS)
+                await asyncio.sleep(gathering_seconds)
+                begun = time.perf_counter()
                 following.stirred.clear()
                 self._follow_what_counts()
                 listed = set(following.listed)
@@ -176,6 +181,7 @@ class Surroundings:
                     yield Delivery(event=event, acknowledge=handed.acknowledge)
                 await self._have_told(listed)
                 await handed.dealt_with()
+                gathering_seconds = min(max(time.perf_counter() - begun, BATCH_SECONDS), BATCH_SECONDS_MAX)
         finally:
             self._told.clear()
             await following.close()

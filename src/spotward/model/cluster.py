@@ -121,9 +121,10 @@ class Selector:
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Do these labels meet it?"""
-        return all(labels.get(key) == value for key, value in self.labels.items()) and all(
-            requirement.met_by(labels) for requirement in self.requirements
-        )
+        for key, value in self.labels.items():  # in a storm it is asked of every pod and every budget of its namespace
+            if labels.get(key) != value:
+                return False
+        return not self.requirements or all(requirement.met_by(labels) for requirement in self.requirements)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

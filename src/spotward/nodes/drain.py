@@ -25,9 +25,10 @@ POD_ERRANDS = (Errand.EVICT, Errand.DELETE, Errand.SHORTEN)
 
 
 def watch(steps: Steps, scene: Scene) -> Steps:
-    """Pods are of interest as soon as the node may have to be emptied."""
+    """Pods are of interest as soon as the node is marked to be emptied: both are asked at once."""
     incident = steps.incident
-    if incident.begun_time is None or scene.node(incident) is None or scene.pods(incident) is not None:
+    begins = incident.begun_time is not None or incident.marking == Errand.MARK.value
+    if not begins or scene.node(incident) is None or scene.pods(incident) is not None:
         return steps
     question = WatchPods(instance_id=incident.instance_id, key=key_of(incident, Errand.WATCH), node=incident.node)
     return steps.wishing(question, "which pods are on it?")

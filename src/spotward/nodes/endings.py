@@ -22,13 +22,13 @@ def told(steps: Steps, scene: Scene) -> Steps:
     policy = scene.policy
     if policy.tell_cluster and incident.held:
         steps = _begin_told(steps, scene)
-    if policy.notify and _untold(incident, Errand.NOTIFY_BEGIN, scene) and incident.begun_time is not None:
+    if policy.notify and _to_tell(incident, Errand.NOTIFY_BEGIN, scene) and incident.begun_time is not None:
         steps = steps.wishing(notification(incident, scene, Errand.NOTIFY_BEGIN), "its owners should know")
     if not _is_done(incident, scene):
         return steps
-    if policy.tell_cluster and _untold(incident, Errand.TELL_END, scene):
+    if policy.tell_cluster and _to_tell(incident, Errand.TELL_END, scene):
         steps = steps.wishing(drained(incident, scene), "its owners should know what became of the pods")
-    if policy.notify and _untold(incident, Errand.NOTIFY_END, scene):
+    if policy.notify and _to_tell(incident, Errand.NOTIFY_END, scene):
         wish = notification(incident, scene, Errand.NOTIFY_END)
         steps = steps.wishing(wish, "its owners should know what became of the pods")
     return steps
@@ -43,7 +43,7 @@ def _begin_told(steps: Steps, scene: Scene) -> Steps:
         return steps
     else:
         errand, tell = Errand.TELL_BEGIN, heard
-    if not _untold(incident, errand, scene):
+    if not _to_tell(incident, errand, scene):
         return steps
     return steps.wishing(tell(incident, scene), "its owners should know")
 
@@ -52,6 +52,11 @@ def _is_hopeless(incident: Incident, scene: Scene) -> bool:
     """Was the mark refused, or did it fail?"""
     key = key_of(incident, Errand(incident.marking))
     return scene.refused(key) or scene.failures(key) > 0
+
+
+def _to_tell(incident: Incident, errand: Errand, scene: Scene) -> bool:
+    """Is it to be told, and is nobody at it? It waits while others act, and is not put into words again and again."""
+    return not scene.in_flight(key_of(incident, errand)) and _untold(incident, errand, scene)
 
 
 def _untold(incident: Incident, errand: Errand, scene: Scene) -> bool:

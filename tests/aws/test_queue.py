@@ -353,20 +353,24 @@ def test_a_quiet_queue_has_one_poll_and_a_full_one_several() -> None:
             finally:
                 under_way -= 1
 
+        async def came(received: Received) -> None:
+            """The next to come back, once all that are to be under way are."""
+            waiting = asyncio.create_task(polls.next())
+            await asyncio.sleep(0.01)
+            answers.put_nowait(received)
+            assert await waiting == received
+
         polls = Polls(poll)
-        answers.put_nowait(few)
-        assert await polls.next() == few
+        await came(few)
         assert most == 1
         for _ in range(2 * POLLS_AT_ONCE_MAX):
-            answers.put_nowait(full)
-            assert await polls.next() == full
-        answers.put_nowait(few)
-        await polls.next()
+            await came(full)
+        await came(few)
         assert most == POLLS_AT_ONCE_MAX
-        left = under_way
-        answers.put_nowait(few)
-        await polls.next()
-        assert under_way == left - 1
+        for left in range(POLLS_AT_ONCE_MAX - 1, 0, -1):
+            assert under_way == left
+            await came(few)
+        await came(few)
         polls.close()
         await asyncio.sleep(0.01)
         assert under_way == 0

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from spotward.aws.targets import TargetHands
 from spotward.engine.clock import SystemClock
 from spotward.engine.core import Core
 from spotward.engine.deciders import deciders, guards
@@ -25,7 +26,7 @@ from spotward.model.cloud import Instance, Lifecycle
 from spotward.model.cluster import Node
 from spotward.model.event import Done, Event, InstanceFound, InterruptionNoticed, MaintenanceScheduled
 from spotward.model.incident import Incident
-from spotward.model.node_action import ClusterAction
+from spotward.model.node_action import ClusterAction, LookAtTargets
 from spotward.model.node_event import PodResult, PodsAnswered
 from spotward.nodes.policy import NodesPolicy
 from tests.cluster.stage import PATIENCE_SECONDS, Stage
@@ -55,8 +56,8 @@ class News:
 class Hands:
     """The cluster's own for what the cluster does; for the rest an EC2 in which every machine runs."""
 
-    def __init__(self, cluster: ClusterHands) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: ClusterHands, targets: TargetHands | None) -> None:
+        self._cluster, self._targets = cluster, targets
         self.done: list[Action] = []
         self.accepted: Counter[str] = Counter()
         """Uid of a pod → how often the API server accepted that it goes."""
@@ -71,6 +72,8 @@ class Hands:
             for answer in outcome.answers if isinstance(outcome, PodsAnswered) else ():
                 self.accepted[answer.uid] += answer.result is PodResult.ACCEPTED
             return outcome
+        if isinstance(action, LookAtTargets) and self._targets is not None:
+            return await self._targets.do(action, attempt)
         if isinstance(action, FindInstance):
             return _found(action, attempt)
         return Done(time=CLOCK.now(), key=action.key, attempt=attempt, subject=action.subject)
@@ -146,11 +149,15 @@ def instance_of(node: Node) -> str:
 
 
 @asynccontextmanager
-async def watching(stage: Stage, place: Path, policy: NodesPolicy = POLICY) -> AsyncIterator[Watchman]:
-    """Run it on a journal in that folder."""
+async def watching(
+    stage: Stage, place: Path, policy: NodesPolicy = POLICY, *, targets: TargetHands | None = None
+) -> AsyncIterator[Watchman]:
+    """Run it on a journal in that folder. targets: whoever asks load balancers; None: nobody is asked."""
     surroundings = Surroundings(stage.kube, cluster=CLUSTER, clock=CLOCK)
     node_hands = NodeHands(stage.kube, seen=surroundings.node)
-    hands = Hands(ClusterHands(stage.kube, nodes=node_hands, watcher=surroundings, clock=CLOCK, instance="test"))
+    hands = Hands(
+        ClusterHands(stage.kube, nodes=node_hands, watcher=surroundings, clock=CLOCK, instance="test"), targets
+    )
     store, news = SqliteStore.to_write(place), News()
     live = Live(
         core=Core(deciders(GroupsPolicy(), policy), guards(GroupsPolicy(), policy)),

@@ -75,6 +75,8 @@ class Stage:
         self._shown: ToyCluster | None = None
         self._after_step = after_step
         self.silent = False
+        self.fails: Callable[[Action], bool] = lambda _action: False
+        """Which actions fail, whatever is asked."""
         cluster.recount()
         self.at(0.0, self.show_all)
 
@@ -275,6 +277,7 @@ class Stage:
             if life != self._life and (self._dice is None or self._dice.random() < 0.5):
                 return
             fails = self.silent and isinstance(asked.action, ClusterAction)
+            fails = fails or self.fails(asked.action)
             if fails or (self._dice is not None and self._dice.random() < self._lost):
                 answer: Event = _failed(asked, self.time)
             else:

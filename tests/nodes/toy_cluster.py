@@ -28,6 +28,7 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtTargets,
     LookAtWorkload,
     MarkOutOfService,
     Notify,
@@ -40,7 +41,15 @@ from spotward.model.node_action import (
     UnwatchPods,
     WatchPods,
 )
-from spotward.model.node_event import NodeMarked, PodAnswer, PodResult, PodsAnswered, PodsSeen, WorkloadSeen
+from spotward.model.node_event import (
+    NodeMarked,
+    PodAnswer,
+    PodResult,
+    PodsAnswered,
+    PodsSeen,
+    TargetsSeen,
+    WorkloadSeen,
+)
 from spotward.model.workload import HASH_LABEL, Workload, deployment_of
 
 REGION = "us-east-1"
@@ -121,6 +130,8 @@ class ToyCluster:
     """New pods become ready."""
     scalings: list[tuple[str, int]] = field(default_factory=list)
     """(deployment, size) of everything that was set."""
+    target_state: Callable[[float, str], str] = lambda _time, _place: ""
+    """How a target group speaks of the instances at a time."""
     watched: dict[str, str] = field(default_factory=dict)
     """Node → instance of the watch."""
     notes: dict[str, Note] = field(default_factory=dict)
@@ -266,6 +277,8 @@ class ToyCluster:
                 return self._group(action, attempt)
             case LookAtWorkload():
                 return self._workload(action, attempt)
+            case LookAtTargets():
+                return self._targets(action, attempt)
             case _:
                 return None
 
@@ -389,6 +402,15 @@ class ToyCluster:
             namespace=action.namespace,
             name=action.name,
             workload=workload if size is not None else None,
+        )
+
+    def _targets(self, action: LookAtTargets, attempt: int) -> TargetsSeen:
+        return TargetsSeen(
+            time=self.time,
+            key=action.key,
+            attempt=attempt,
+            instance_id=action.instance_id,
+            states=tuple((place.name, self.target_state(self.time, place.name)) for place in action.places),
         )
 
     def _scale(self, action: ScaleWorkload) -> None:

@@ -126,6 +126,7 @@ def _policy(wanted: NodesPolicy, given: Given) -> NodesPolicy:
         wanted,
         awaited=True,
         own_node=given.node,
+        load_balancer_targets=False,  # it does not ask AWS
         surge=False,  # its journal goes with its machine, and nobody would put back what it lent
         own_pod=wanted.own_pod or given.pod,
         own_namespace=wanted.own_namespace or given.namespace,

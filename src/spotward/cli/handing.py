@@ -15,11 +15,12 @@ from spotward.model.action import Action
 from spotward.model.errors import Permanent
 from spotward.model.event import Event
 from spotward.model.flow_action import CallPlugin
-from spotward.model.node_action import ClusterAction, CompleteLifecycle, Notify, RecordHeartbeat
+from spotward.model.node_action import ClusterAction, CompleteLifecycle, LookAtTargets, Notify, RecordHeartbeat
 from spotward.plugins.webhook import WebhookHands
 
 if TYPE_CHECKING:  # an agent, which has no business with AWS, does not load it
     from spotward.aws.lifecycle import LifecycleHands
+    from spotward.aws.targets import TargetHands
     from spotward.plugins.host.hands import FlowHands
 
 
@@ -69,13 +70,14 @@ class AllHands:
         aws: Hands,
         *,
         hooks: "LifecycleHands | None" = None,
+        targets: "TargetHands | None" = None,
         cluster: ClusterHands | None = None,
         webhook: WebhookHands | None = None,
         flows: "FlowHands | None" = None,
         tied: bool = False,
     ) -> None:
         """aws: has what nobody else can do. tied: questions are answered and no deed is done; `aws` refuses them."""
-        self._aws = aws
+        self._aws, self._targets = aws, targets
         self._hooks, self._cluster, self._webhook, self._flows, self._tied = hooks, cluster, webhook, flows, tied
 
     async def do(self, action: Action, attempt: int) -> Event:
@@ -89,6 +91,8 @@ class AllHands:
                 return await self._flows.do(action, attempt)
             case CallPlugin():
                 raise Permanent("no plugin can be called here; set flows.rules", code="NoPlugin")
+            case LookAtTargets() if self._targets is not None:
+                return await self._targets.do(action, attempt)
             case Notify() if self._webhook is not None:
                 return await self._webhook.do(action, attempt)
             case _ if isinstance(action, ClusterAction) and self._cluster is not None:

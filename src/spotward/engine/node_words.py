@@ -10,6 +10,7 @@ from spotward.model.node_action import (
     DeleteNode,
     DeletePods,
     EvictPods,
+    LookAtTargets,
     LookAtWorkload,
     MarkOutOfService,
     NodeAction,
@@ -34,6 +35,8 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    TargetGroupsSeen,
+    TargetsSeen,
     WorkloadSeen,
 )
 from spotward.model.units import counted, listed
@@ -55,6 +58,8 @@ def node_event_words(event: NodeEvent) -> str:
             return f"the cluster shows {_shown(event.budgets, event.gone, 'disruption budget', whole=event.whole)}"
         case AttachmentsSeen():
             return f"the cluster shows {_shown(event.attachments, event.gone, 'volume attachment', whole=event.whole)}"
+        case TargetGroupsSeen() | TargetsSeen():
+            return _balancer_words(event)
         case ClusterSilent():
             return f"the API server of the cluster {event.cluster} cannot be reached: {event.reason}"
         case NodeMarked():
@@ -67,6 +72,14 @@ def node_event_words(event: NodeEvent) -> str:
         case WorkloadSeen(workload=workload):
             numbers = f"{counted(workload.replicas, 'pod')}, {workload.available} available" if workload else ""
             return f"the Deployment {event.namespace}/{event.name} wants {numbers}"
+
+
+def _balancer_words(event: TargetGroupsSeen | TargetsSeen) -> str:
+    if isinstance(event, TargetGroupsSeen):
+        return f"the cluster shows {counted(len(event.target_groups), 'target group')} of nodes"
+    states = Counter(state or "no target" for _, state in event.states)
+    told = listed(f"{number} {state}" for state, number in sorted(states.items()))
+    return f"load balancers say of {event.instance_id}: {told or 'nothing'}"
 
 
 def _shown(here: Sequence[object], gone: Sequence[object], noun: str, *, whole: bool) -> str:
@@ -105,11 +118,13 @@ def node_action_words(action: NodeAction) -> str:
             return f"write {counted(len(action.tidings), 'Kubernetes event')} about {action.node}"
         case Notify():
             return f"notify: {action.text}"
-        case CompleteLifecycle() | RecordHeartbeat():
-            return _hook_words(action)
+        case CompleteLifecycle() | RecordHeartbeat() | LookAtTargets():
+            return _aws_words(action)
 
 
-def _hook_words(action: CompleteLifecycle | RecordHeartbeat) -> str:
+def _aws_words(action: CompleteLifecycle | RecordHeartbeat | LookAtTargets) -> str:
+    if isinstance(action, LookAtTargets):
+        return f"look whether load balancers have let go of {action.instance_id}"
     if isinstance(action, CompleteLifecycle):
         return f"complete the hook {action.hook} of {action.group} for {action.instance_id}"
     return f"ask {action.group} to wait longer at the hook {action.hook} for {action.instance_id}"
@@ -150,7 +165,9 @@ def subjects_of_node_event(event: NodeEvent) -> Iterable[str]:
         case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen():
             yield from (event.instance_id, event.node)
             yield from (event.key,) if event.key else ()
-        case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | ClusterSilent():
+        case TargetsSeen():
+            yield from (event.instance_id, event.key)
+        case NodesSeen() | BudgetsSeen() | AttachmentsSeen() | TargetGroupsSeen() | ClusterSilent():
             return
 
 
@@ -164,7 +181,7 @@ def subjects_of_node_action(action: NodeAction) -> Iterable[str]:
             yield from (action.node, f"{action.namespace}/{action.name}")
         case CompleteLifecycle() | RecordHeartbeat():
             yield f"{action.region}/{action.group}"
-        case Notify():
+        case Notify() | LookAtTargets():
             return
         case _:
             yield action.node

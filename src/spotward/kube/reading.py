@@ -170,6 +170,13 @@ def claim(said: Json) -> Claim:
     )
 
 
+def node_target_groups(said: Json) -> tuple[str, ...]:
+    """ARNs of the target groups whose targets are nodes, of a list of TargetGroupBindings."""
+    specs = [part(item, "spec") for item in said.get("items") or ()]
+    found = {str(s["targetGroupARN"]) for s in specs if s.get("targetGroupARN") and s.get("targetType") != "ip"}
+    return tuple(sorted(found))
+
+
 # ---- parts of objects ----------------------------------------------------------------------------------------
 
 

@@ -63,4 +63,8 @@ DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="D
 AUTOSCALERS = Resource(
     group="autoscaling", version="v2", plural="horizontalpodautoscalers", kind="HorizontalPodAutoscaler"
 )
+TARGET_GROUP_BINDINGS = Resource(
+    group="elbv2.k8s.aws", version="v1beta1", plural="targetgroupbindings", kind="TargetGroupBinding"
+)
+"""Of the AWS Load Balancer Controller: which target group it fills, and with what."""
 EVENTS = Resource(group="events.k8s.io", version="v1", plural="events", kind="Event")

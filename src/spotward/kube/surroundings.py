@@ -22,6 +22,7 @@ from contextlib import suppress
 from functools import partial
 
 from spotward.engine.ports import Clock, Delivery
+from spotward.kube.bindings import Bindings
 from spotward.kube.client import Kube
 from spotward.kube.following import Following, Interest
 from spotward.kube.pods import PodHands
@@ -32,7 +33,7 @@ from spotward.kube.watch import Changed, Listed, Removed, Wanted
 from spotward.model.cluster import Budget, Claim, Node, Pod, VolumeAttachment
 from spotward.model.errors import OutsideError, Transient
 from spotward.model.event import Event
-from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilent, NodesSeen, PodsSeen
+from spotward.model.node_event import AttachmentsSeen, BudgetsSeen, ClusterSilent, NodesSeen, PodsSeen, TargetGroupsSeen
 
 BATCH_SECONDS = 0.1
 """News is gathered for so long. A notice leaves two minutes; a tenth of a second of it is nothing."""
@@ -86,6 +87,7 @@ class Surroundings:
         self._attachments: Shelf[VolumeAttachment] = Shelf(
             name_of=lambda each: each.name, wanted=lambda each: only_node in {None, each.node}
         )
+        self._bindings = Bindings(kube)
         self._claims: dict[str, Claim] = {}
         """Those that have their volume, which never changes again."""
         self._following = Following(kube)
@@ -165,6 +167,8 @@ class Surroundings:
     async def deliveries(self) -> AsyncGenerator[Delivery, None]:
         """Batches of what there is and what changes, for ever. Raises Permanent: we may not look."""
         following, gathering_seconds = self._following, BATCH_SECONDS
+        listing = self._bindings.keep_listing(following.stirred) if self._only_node is None else None
+        task = asyncio.create_task(listing) if listing is not None else None
         try:
             self._follow_what_counts()
             while True:
@@ -184,6 +188,8 @@ class Surroundings:
                 gathering_seconds = min(max(time.perf_counter() - begun, BATCH_SECONDS), BATCH_SECONDS_MAX)
         finally:
             self._told.clear()
+            if task is not None:
+                task.cancel()
             await following.close()
 
     async def _have_told(self, names: set[str]) -> None:
@@ -259,6 +265,8 @@ class Surroundings:
             events.append(
                 AttachmentsSeen(time=now, attachments=attached.items, gone=attached.gone, whole=attached.whole)
             )
+        if (target_groups := self._bindings.batch()) is not None:
+            events.append(TargetGroupsSeen(time=now, target_groups=target_groups))
         return events
 
     def _nodes_seen(self, now: float) -> list[Event]:

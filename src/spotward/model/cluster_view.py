@@ -21,6 +21,7 @@ from spotward.model.node_event import (
     ClusterSilent,
     NodesSeen,
     PodsSeen,
+    TargetGroupsSeen,
 )
 
 Each = TypeVar("Each")
@@ -61,6 +62,9 @@ class ClusterView:
     """Namespace → its budgets, by name."""
     attachments: HashTrieMap[str, tuple[VolumeAttachment, ...]] = field(default_factory=HashTrieMap)
     """Name of a node → what is attached to it."""
+    target_groups: tuple[str, ...] | None = None
+    """ARNs of target groups whose targets are nodes, and which a controller in the cluster manages; None until they
+    were listed."""
 
     # ---- questions -------------------------------------------------------------------------------------------------
 
@@ -96,6 +100,8 @@ class ClusterView:
                 return self._after_budgets(event)
             case AttachmentsSeen():
                 return self._after_attachments(event)
+            case TargetGroupsSeen():
+                return replace(self, target_groups=event.target_groups)
             case ClusterSilent():
                 since = event.time if self.silent_since is None else self.silent_since
                 return replace(self, name=event.cluster, silent_since=since, silent_reason=event.reason)

@@ -8,10 +8,11 @@ which hook waits for us. The next step is always worked out from these (`spotwar
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar
 
+from spotward.model.balancers import Balancers
 from spotward.model.cluster import Taint
 from spotward.model.workload import Surge
 
@@ -186,6 +187,8 @@ class Incident:
     hooks: tuple[HookDuty, ...] = ()
     surges: tuple[Surge, ...] = ()
     """Deployments that were lent one more pod, so that those on the node can go."""
+    balancers: Balancers = field(default_factory=Balancers)
+    """How far load balancers have let go of the node."""
     replacement: Replacement = Replacement.NONE
     begun_time: float | None = None
     """When emptying it began; None while it only waits, or is only marked."""

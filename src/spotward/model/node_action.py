@@ -8,6 +8,7 @@ not meant.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from spotward.model.balancers import Place
 from spotward.model.cluster import Taint
 
 
@@ -313,6 +314,22 @@ class RecordHeartbeat:
         return self.instance_id
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookAtTargets:
+    """How far load balancers have let go of an instance. Answered by `TargetsSeen`."""
+
+    kind: Literal["look-at-targets"] = "look-at-targets"
+    mutates: ClassVar[bool] = False
+    region: str
+    instance_id: str
+    key: str
+    places: tuple[Place, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.instance_id
+
+
 ClusterQuestion = WatchPods | UnwatchPods | LookAtWorkload
 ClusterDeed = (
     CordonNode
@@ -328,4 +345,4 @@ ClusterDeed = (
 ClusterAction = ClusterQuestion | ClusterDeed
 HookDeed = CompleteLifecycle | RecordHeartbeat
 """Deeds of Auto Scaling's API."""
-NodeAction = ClusterAction | HookDeed | Notify
+NodeAction = ClusterAction | HookDeed | Notify | LookAtTargets

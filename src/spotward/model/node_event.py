@@ -91,6 +91,16 @@ class AttachmentsSeen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TargetGroupsSeen:
+    """The target groups whose targets are nodes, and which a controller in the cluster manages: all of them."""
+
+    kind: Literal["target-groups.seen"] = "target-groups.seen"
+    time: float
+    target_groups: tuple[str, ...]
+    """ARNs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterSilent:
     """The cluster's API server cannot be reached: what is known of it is old. The next `NodesSeen` ends that."""
 
@@ -177,5 +187,18 @@ class WorkloadSeen:
     """None: there is none of that name."""
 
 
-ClusterObservation = NodesSeen | PodsSeen | BudgetsSeen | AttachmentsSeen | ClusterSilent
-ClusterOutcome = NodeMarked | PodsAnswered | WorkloadSeen
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetsSeen:
+    """How far load balancers have let go of an instance: the answer to `LookAtTargets`."""
+
+    kind: Literal["targets.seen"] = "targets.seen"
+    time: float
+    key: str
+    attempt: int = 1
+    instance_id: str
+    states: tuple[tuple[str, str], ...] = ()
+    """(place, state in the words of target groups); empty where it is no target (any more)."""
+
+
+ClusterObservation = NodesSeen | PodsSeen | BudgetsSeen | AttachmentsSeen | TargetGroupsSeen | ClusterSilent
+ClusterOutcome = NodeMarked | PodsAnswered | WorkloadSeen | TargetsSeen

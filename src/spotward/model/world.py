@@ -45,6 +45,8 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    TargetGroupsSeen,
+    TargetsSeen,
     WorkloadSeen,
 )
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
@@ -232,11 +234,11 @@ class World:
             case BudgetsSeen():
                 incidents = self.incidents.budgets_seen([*event.gone, *(budget.id for budget in event.budgets)])
                 return replace(self, cluster=self.cluster.after(event), incidents=incidents)
-            case NodesSeen() | AttachmentsSeen() | ClusterSilent():
+            case NodesSeen() | AttachmentsSeen() | TargetGroupsSeen() | ClusterSilent():
                 return replace(self, cluster=self.cluster.after(event))
             case PodsSeen():
                 return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)
-            case NodeMarked() | PodsAnswered() | WorkloadSeen() | PluginAnswered():
+            case NodeMarked() | PodsAnswered() | WorkloadSeen() | TargetsSeen() | PluginAnswered():
                 return self.without_wish(event.key)
             case _:
                 return self

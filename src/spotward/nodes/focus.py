@@ -34,6 +34,7 @@ from spotward.model.node_event import (
     NodesSeen,
     PodsAnswered,
     PodsSeen,
+    TargetsSeen,
     WorkloadSeen,
 )
 from spotward.model.world import World
@@ -69,7 +70,7 @@ def _named(world: World, event: Event) -> Iterable[str]:
     match event:
         case Restarted():
             return world.incidents.by_instance.keys()
-        case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen():
+        case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen() | TargetsSeen():
             return (event.instance_id,)
         case Done() | Failed() | Woken():
             return (event.subject, *_turned_in(world, event))

@@ -27,6 +27,7 @@ class Errand(StrEnum):
     LOOK_AT_WORKLOAD = "look at workload"
     RAISE = "raise"
     LOWER = "lower"
+    LOOK_AT_TARGETS = "look at targets"
     DELETE_NODE = "delete node"
     TELL_BEGIN = "tell begin"
     TELL_CORDON = "tell cordon"

@@ -5,9 +5,18 @@ from dataclasses import replace
 
 from spotward.model.event import Done, Event, Failed, InstanceFound, InstanceGone, InstanceLaunched, Restarted
 from spotward.model.incident import Cause, Fate, HookDuty, Incident, Marks, PodRecord
-from spotward.model.node_event import BudgetsSeen, NodeMarked, PodAnswer, PodResult, PodsAnswered, WorkloadSeen
+from spotward.model.node_event import (
+    BudgetsSeen,
+    NodeMarked,
+    PodAnswer,
+    PodResult,
+    PodsAnswered,
+    TargetsSeen,
+    WorkloadSeen,
+)
 from spotward.model.units import span
 from spotward.model.world import World
+from spotward.nodes.balancers import targets_seen
 from spotward.nodes.intake import OFF_STATES
 from spotward.nodes.keys import Errand, hook_key, key_of
 from spotward.nodes.policy import NodesPolicy
@@ -41,6 +50,8 @@ def learned(incident: Incident, world: World, event: Event, policy: NodesPolicy)
             return _failed(incident, event)
         case InstanceGone() | InstanceFound() | InstanceLaunched():
             return _machine(incident, event)
+        case TargetsSeen():
+            return targets_seen(incident, event)
         case WorkloadSeen():
             return surge_seen(incident, world, event)
         case BudgetsSeen():

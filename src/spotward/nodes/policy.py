@@ -189,8 +189,13 @@ class NodesPolicy:
     """Label the node so that load balancers stop sending to it, before anything is evicted."""
 
     load_balancer_seconds: float = 0.0
-    """How long load balancers need to let go of the node: until then it does not count as empty. Set your longest
-    deregistration delay if the cloud's load balancers send to nodes instead of pods."""
+    """For at least so long load balancers are given to let go of the node: until then it does not count as empty. Set
+    your longest deregistration delay for those that cannot be asked (`load_balancer_targets`)."""
+
+    load_balancer_targets: bool = True
+    """Wait until load balancers say that they have let go of the node: those of target groups whose targets are nodes
+    and which a controller in the cluster manages, and those of the node's own group. A node that is a target nowhere
+    costs no call. Where pods are targets by their address, nothing is waited for: their own stopping covers it."""
 
     bare_pods: Sparing = Sparing.DEADLINE
     """Pods without a controller, which nobody makes again."""

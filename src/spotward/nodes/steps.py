@@ -11,6 +11,7 @@ from spotward.model.action import FindInstance
 from spotward.model.incident import Fate, Incident, Replacement
 from spotward.model.units import counted, listed, span
 from spotward.nodes.aftermath import clear_up, confirm_off, expire, take_back
+from spotward.nodes.balancers import balanced, why_waiting
 from spotward.nodes.drain import empty_pods, held_up, watch
 from spotward.nodes.endings import ended, told
 from spotward.nodes.hooks import hooks, open_duties
@@ -153,6 +154,10 @@ def _emptied(steps: Steps, scene: Scene) -> Steps:
     settled = max(watched, min(balanced, scene.stop(incident)))
     if scene.now < settled:
         return steps.waking(settled)
+    if (waiting := why_waiting(incident, scene)) is not None:
+        if scene.now < scene.stop(incident):
+            return steps.waking(scene.stop(incident))
+        steps = steps.noting_trouble(waiting)
     if hanging := _volumes_left(incident, scene):
         if scene.now < (incident.deadline or float("inf")):
             return steps.waking(incident.deadline or float("inf"))
@@ -178,6 +183,7 @@ STAGES: tuple[Callable[[Steps, Scene], Steps], ...] = (
     surge,
     empty_pods,
     held_up,
+    balanced,
     _emptied,
     hooks,
     confirm_off,

@@ -26,6 +26,9 @@ from tests.cluster.watchman import CLOCK, watching
 from tests.emulator.clients import eventually
 
 DELAY_SECONDS = 12
+SPEED = 10.0
+"""Of the cloud's clock: a machine takes half a minute of it to run and to be a healthy target."""
+
 DEFINITIONS = Resource(
     group="apiextensions.k8s.io", version="v1", plural="customresourcedefinitions", kind="CustomResourceDefinition"
 )
@@ -36,7 +39,7 @@ pytestmark = [pytest.mark.timeout(300)]
 
 @pytest.fixture
 def region() -> Iterator[Scenery]:
-    with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
+    with Emulator(EmulatorSettings(seed=5, speed=SPEED, start_time=SystemClock().now())) as emulator:
         emulator.sites.shock(CALM)
         yield Scenery(emulator)
 
@@ -54,7 +57,7 @@ def target_group(region: Scenery) -> str:
         Port=80,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
     )
-    delay: Any = [{"Key": "deregistration_delay.timeout_seconds", "Value": str(DELAY_SECONDS)}]
+    delay: Any = [{"Key": "deregistration_delay.timeout_seconds", "Value": f"{DELAY_SECONDS * SPEED:.0f}"}]
     elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=delay)
     return arn
 

@@ -9,8 +9,9 @@ from spotward.model.event import Event
 from spotward.model.node_action import LookAtTargets
 from spotward.model.node_event import TargetsSeen
 from tests.aws.conftest import REGION, Moto
-from tests.aws.stage import HandClock, group, members
+from tests.aws.stage import NOW, group, members
 from tests.aws.test_details import target_group
+from tests.hand_clock import HandClock
 
 CLASSIC = {"Protocol": "tcp", "LoadBalancerPort": 80, "InstancePort": 80}
 
@@ -20,7 +21,7 @@ def health(instance: str, state: str, port: int = 80) -> dict[str, object]:
 
 
 def looked(aws: Aws, instances: list[str], *places: Place) -> list[Event]:
-    hands = TargetHands(aws, HandClock())
+    hands = TargetHands(aws, HandClock(NOW))
 
     async def look() -> list[Event]:
         every = (LookAtTargets(region=REGION, instance_id=i, key=f"look {i}", places=places) for i in instances)

@@ -4,8 +4,8 @@ A story begins with comments and its setting, one `key: value` a line: `nodes: 3
 (also `priority N`, `bare`, `daemon`); `budget: web max unavailable 1`. Then come moments, `MM:SS what happens`, and
 below each `----` the deeds that follow until the next moment, with the second at which they are asked, in the words of
 the journal, or `(nothing)`. With `group: 2 m5.large on-demand` in place of `nodes` they are members of a group that
-opted in, and `look` looks at it. They are played by the real core in the toy cluster of `tests.nodes`, in which a pod takes
-two seconds to stop, unless it is `slow`, and nothing is left to chance.
+opted in, and `look` looks at it. They are played by the real core in the toy cluster of `tests.nodes`, in which a pod
+takes two seconds to stop, unless it is `slow`, and nothing is left to chance.
 """
 
 import re

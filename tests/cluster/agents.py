@@ -111,11 +111,13 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(stage: Stage, folder: Path, steps: str = "", *, v1: bool = True) -> AsyncIterator[Machine]:
-    """A node whose machine has something to tell. steps: those of a drill, from now on."""
+async def machine(
+    stage: Stage, folder: Path, steps: str = "", *, v1: bool = True, about: str = ""
+) -> AsyncIterator[Machine]:
+    """A node whose machine has something to tell. steps: those of a drill, from now on. about: more of the machine."""
     instance = f"i-{secrets.token_hex(8)}0"
     node = await stage.node(providerID=f"aws:///us-east-1a/{instance}")
-    text = f"machine: {{instance_id: {instance}, region: us-east-1}}\n" + (f"steps:\n{steps}" if steps else "")
+    text = f"machine: {{instance_id: {instance}, region: us-east-1, {about}}}\n" + (f"steps:\n{steps}" if steps else "")
     clock = SystemClock()
     timeline = parse_script(text, file="drill.yaml").timeline(start_time=clock.now())
     async with serving_metadata(MetadataService(machines=timeline, drill=timeline, v1=v1), clock) as door:

@@ -23,7 +23,7 @@ from spotward.kube.configuration import find_cluster
 from spotward.kube.reading import node as node_reader
 from spotward.kube.reading import pod as pod_reader
 from spotward.kube.reading import read
-from spotward.kube.resources import BUDGETS, DEPLOYMENTS, NODES, PODS, Resource
+from spotward.kube.resources import BUDGETS, DEPLOYMENTS, EVENTS, NODES, PODS, Resource
 from spotward.model.cluster import Node, Pod
 from spotward.model.errors import OutsideError
 from spotward.model.node_action import PodOrder
@@ -33,6 +33,22 @@ ROLES = Path(__file__).parents[2] / "deploy" / "clusterrole.yaml"
 
 NAMESPACES = Resource(group="", version="v1", plural="namespaces", kind="Namespace")
 ACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
+
+NODE_INFO = dict.fromkeys(
+    (
+        "architecture",
+        "containerRuntimeVersion",
+        "kernelVersion",
+        "kubeProxyVersion",
+        "kubeletVersion",
+        "machineID",
+        "operatingSystem",
+        "osImage",
+        "systemUUID",
+    ),
+    "played",
+)
+"""What a kubelet tells besides the boot id; the API wants all of it."""
 
 PATIENCE_SECONDS = 90.0
 """How long something may take to become true on a busy machine. Nobody waits longer than it takes."""
@@ -101,6 +117,17 @@ class Stage:
 
     async def node_now(self, name: str) -> Node:
         return read(node_reader, await self.owner.json("get", NODES, name=name))
+
+    async def boot(self, node: Node, boot_id: str) -> None:
+        """Its kubelet tells of a boot of the machine."""
+        body = {"status": {"nodeInfo": {**NODE_INFO, "bootID": boot_id}}}
+        await self.owner.json("patch", NODES, name=node.name, subresource="status", body=body)
+
+    async def events_about(self, node: Node) -> dict[str, Json]:
+        """Reason → the Kubernetes Event on that node."""
+        listed = await self.owner.json("list", EVENTS, namespace="default")
+        ours = [item for item in listed["items"] if (item.get("regarding") or {}).get("name") == node.name]
+        return {item["reason"]: item for item in ours}
 
     async def pod(
         self, node: Node, *, labels: dict[str, str] | None = None, play: dict[str, str] | None = None, **spec: Any

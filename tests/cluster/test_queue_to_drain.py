@@ -6,204 +6,36 @@ hears of it, and the pods of its node go by the eviction API. The cloud's clock 
 
 import asyncio
 import json
-import secrets
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spotward.emulator.server import Emulator
-from spotward.emulator.settings import EmulatorSettings
-from spotward.emulator.stage import GroupPlan
-from spotward.engine.clock import SystemClock
-from spotward.model.cluster import Node, Pod
-from tests.cli.program import Program, Running
-from tests.cli.scenery import CALM, Scenery
-from tests.cluster.control_plane import SPOTWARD, ControlPlane
+from spotward.model.cluster import Node
+from tests.cli.program import Program
+from tests.cli.scenery import Scenery
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.figures import figure
+from tests.cluster.queue_scenes import (
+    EMPTY_SECONDS_MAX,
+    SETTINGS,
+    daemon,
+    emptied,
+    is_empty,
+    machine_of,
+    moment,
+    moved,
+    notice,
+    played,
+    put,
+)
 from tests.cluster.stage import Stage
 from tests.emulator.clients import eventually
-from tests.plugins.receiver import Receiver, receiving
-
-SETTINGS = """
-kubernetes: {enabled: true}
-observe_seconds: 3600
-nodes:
-  watch_seconds: 1
-"""
-
-EMPTY_SECONDS_MAX = 90.0
-
-SPOTS = 8
-"""So many instances are launched at the start, because each takes its time to boot, and all of them together no more.
-"""
-
-HELD = GroupPlan(name="held", size=2, opted_in=False)
+from tests.plugins.receiver import Receiver
 
 pytestmark = [pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def region() -> Iterator[Scenery]:
-    with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
-        emulator.sites.shock(CALM)
-        scenery = Scenery(emulator, queue=False, bystander=False)
-        scenery.hand.build_group(scenery.network, HELD)
-        yield scenery
-
-
-@pytest.fixture(scope="module")
-def spots(region: Scenery) -> list[str]:
-    """Spot instances that run soon, in no group; a test takes one away."""
-    made = region.hand.ec2.run_instances(
-        ImageId=region.network.image_id,
-        InstanceType="m5.large",
-        SubnetId=region.network.subnet_ids[0],
-        MinCount=SPOTS,
-        MaxCount=SPOTS,
-        InstanceMarketOptions={"MarketType": "spot"},
-    )
-    return [str(each["InstanceId"]) for each in made["Instances"]]
-
-
-@pytest.fixture
-def spot(region: Scenery, spots: list[str]) -> str:
-    """A Spot instance that runs, in no group."""
-    instance = spots.pop()
-    eventually(lambda: region.state(instance) == "running", seconds_max=90)
-    return instance
-
-
-@pytest.fixture
-def program(control_plane: ControlPlane, region: Scenery, tmp_path: Path) -> Program:
-    """A daemon to come, with a queue of its own: what another had in hand when it was killed is not told to it."""
-    region.queue_url = region.hand.build_queue(f"spotward-{secrets.token_hex(4)}")
-    environment = region.cloud.environment(region=region.region)
-    environment |= {"KUBECONFIG": str(control_plane.kubeconfig(SPOTWARD))}
-    return Program(environment=environment, state=tmp_path / "state", cloud=region.cloud)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
-
-
-@contextmanager
-def daemon(program: Program, region: Scenery, settings: str = SETTINGS) -> Iterator[Running]:
-    """The daemon, at work."""
-    file = program.state.parent / "spotward.yaml"
-    file.write_text(settings)
-    queue = str(region.queue_url)
-    with program.running("run", "--config", file, "--queue", queue, "--port", "0", "--log", "json") as running:
-        eventually(lambda: running.says('"started"') and running.pages, seconds_max=150)
-        try:
-            yield running
-        finally:
-            sys.stdout.write(running.said)  # shown when the test fails
-        assert "Traceback" not in running.said, running.said
-
-
-def played(control_plane: ControlPlane, play: Callable[[Stage], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        async with Stage(control_plane).set() as stage:
-            await play(stage)
-
-    asyncio.run(whole())
-
-
-async def machine(stage: Stage, instance: str) -> Node:
-    """The node of an instance."""
-    return await stage.node(providerID=f"aws:///us-east-1a/{instance}")
-
-
-async def moved(stage: Stage, app: str, away_from: Node, count: int) -> list[Pod]:
-    """The pods of a deployment, once all are ready and none is on that node."""
-    return await stage.until(
-        lambda: stage.pods(app=app),
-        lambda pods: len(pods) == count and all(p.ready and p.node != away_from.name for p in pods),
-    )
-
-
-def notice(region: Scenery, instance: str) -> None:
-    region.site.interrupt([instance])
-
-
-def moment() -> datetime:
-    """Now."""
-    return datetime.fromtimestamp(SystemClock().now(), UTC)
-
-
-def put(region: Scenery, detail_type: str, source: str, detail: dict[str, Any]) -> None:
-    """An event as EventBridge puts it into the queue."""
-    event = {
-        "version": "0",
-        "id": secrets.token_hex(16),
-        "detail-type": detail_type,
-        "source": source,
-        "account": "123456789012",
-        "time": moment().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": region.region,
-        "resources": [],
-        "detail": detail,
-    }
-    region.hand.sqs.send_message(QueueUrl=str(region.queue_url), MessageBody=json.dumps(event))
-
-
-def is_empty(region: Scenery) -> bool:
-    """Is nothing left in the queue, visible or in flight?"""
-    asked: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    said = region.hand.sqs.get_queue_attributes(QueueUrl=str(region.queue_url), AttributeNames=asked)["Attributes"]
-    return not any(int(value) for value in said.values())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What became of the node and of its pods."""
-
-    node: Node
-    taint: str
-    """Value of our taint on it; empty without one."""
-    said: str
-    """All that the daemon printed."""
-
-
-def emptied(
-    control_plane: ControlPlane,
-    region: Scenery,
-    program: Program,
-    instance: str,
-    happens: Callable[[], None],
-    *,
-    settings: str = SETTINGS,
-    after: Callable[[], object] = lambda: True,
-) -> Seen:
-    """A node with three pods of a deployment, the daemon, and what happens: until the pods run elsewhere, the queue is
-    empty and `after` holds.
-    """
-    seen: list[Seen] = []
-
-    async def play(stage: Stage) -> None:
-        doomed = await machine(stage, instance)
-        await stage.deployment("web", 3)
-        await stage.node()
-        with daemon(program, region, settings) as running:
-            await asyncio.to_thread(happens)
-            await moved(stage, "web", doomed, 3)
-            await asyncio.to_thread(eventually, lambda: is_empty(region), seconds_max=EMPTY_SECONDS_MAX)
-            await asyncio.to_thread(eventually, after, seconds_max=120)
-            node = await stage.node_now(doomed.name)
-            taint = next((t.value for t in node.taints if t.key == "spotward.io/leaving"), "")
-            seen.append(Seen(node=node, taint=taint or "", said=running.said))
-
-    played(control_plane, play)
-    assert seen[0].node.unschedulable
-    return seen[0]
 
 
 # ---- the suite of the widely used handler, by its names ------------------------------------------------------------
@@ -220,8 +52,7 @@ def test_spot_interruption_sqs_test(control_plane: ControlPlane, region: Scenery
 
 
 def test_ec2_state_change_sqs_test(control_plane: ControlPlane, region: Scenery, spot: str, program: Program) -> None:
-    detail = {"instance-id": spot, "state": "stopping"}
-    happens = partial(put, region, "EC2 Instance State-change Notification", "aws.ec2", detail)
+    happens = partial(put, region, "EC2 Instance State-change Notification", "aws.ec2", stopping(spot))
     assert emptied(control_plane, region, program, spot, happens).taint == "shutdown"
 
 
@@ -236,74 +67,105 @@ def test_rebalance_recommendation_sqs_test(
 def test_scheduled_change_event_sqs_test(
     control_plane: ControlPlane, region: Scenery, spot: str, program: Program
 ) -> None:
-    soon = moment() + timedelta(minutes=10)
-    detail = {
-        "eventArn": "arn:aws:health:us-east-1::event/EC2/AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED/1",
-        "service": "EC2",
-        "eventTypeCode": "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED",
-        "eventTypeCategory": "scheduledChange",
-        "eventRegion": region.region,
-        "communicationId": "1",
-        "startTime": soon.strftime("%a, %d %b %Y %H:%M:%S GMT"),
-        "eventDescription": [{"language": "en_US", "latestDescription": "It will be retired."}],
-        "affectedEntities": [{"entityValue": "i-0another"}, {"entityValue": spot}],
-    }
+    detail = scheduled(region, spot, "INSTANCE_RETIREMENT", timedelta(minutes=10))
     happens = partial(put, region, "AWS Health Event", "aws.health", detail)
     assert emptied(control_plane, region, program, spot, happens).taint == "maintenance"
+
+
+def test_prometheus_metrics_sqs_test(
+    control_plane: ControlPlane, region: Scenery, spots: list[str], spot: str, program: Program
+) -> None:
+    """Three instances, two of them tagged as the cluster's and one of these no node; the last is stopping."""
+    tagged = [spot, spots[0]]
+    tags = [{"Key": "kubernetes.io/cluster/play", "Value": "owned"}]
+    region.hand.ec2.create_tags(Resources=tagged, Tags=tags)  # type: ignore[arg-type]  # boto3 takes plain mappings
+    settings = SETTINGS.rstrip() + "\n  cluster: play\n"
+
+    async def play(stage: Stage) -> None:
+        doomed = await machine_of(stage, spot)
+        await stage.deployment("web", 1)
+        await stage.node()
+        with daemon(program, region, settings) as running:
+            for instance in (spots[0], spots[1], spot):
+                put(region, "EC2 Instance State-change Notification", "aws.ec2", stopping(instance))
+            await moved(stage, "web", doomed, 1)
+            await asyncio.to_thread(eventually, lambda: is_empty(region), seconds_max=EMPTY_SECONDS_MAX)
+
+            def page() -> str:
+                return running.page("/metrics").text
+
+            await asyncio.to_thread(
+                eventually, lambda: figure(page(), "spotward_nodes_drained_total") == 1, seconds_max=60
+            )
+            told = page()
+            for kind in ("cordon-node", "evict-pods", "tell-cluster"):
+                assert figure(told, "spotward_deeds_total", kind=kind, outcome="done") >= 1
+            assert figure(told, "spotward_nodes", state="cordoned") >= 1
+            assert figure(told, "spotward_pods_gone_total") == 1
+            assert figure(told, "process_resident_memory_bytes") > 1e6
+
+    played(control_plane, play)
+
+
+def stopping(instance: str) -> dict[str, str]:
+    return {"instance-id": instance, "state": "stopping"}
+
+
+def test_maintenance_event_reboot_sqs(
+    control_plane: ControlPlane, region: Scenery, spot: str, program: Program
+) -> None:
+    """The same as in the agent's suite, heard through the queue: what a reboot is over for is given back."""
+
+    async def play(stage: Stage) -> None:
+        node = await machine_of(stage, spot)
+        await stage.boot(node, "boot-1")
+        await stage.deployment("web", 1)
+        with daemon(program, region):
+            put(region, "AWS Health Event", "aws.health", scheduled(region, spot, "SYSTEM_REBOOT", timedelta(0)))
+            await stage.until(lambda: stage.node_now(node.name), lambda seen: seen.unschedulable)
+            await stage.until(lambda: stage.pods(app="web"), lambda pods: [pod.node for pod in pods] == [None])
+            await stage.boot(node, "boot-2")
+            after = await moved_to(stage, node)
+            assert not after.unschedulable
+            assert not after.taints
+
+    played(control_plane, play)
+
+
+async def moved_to(stage: Stage, node: Node) -> Node:
+    """The node, once the one pod of the deployment runs there."""
+    await stage.until(
+        lambda: stage.pods(app="web"), lambda pods: [(p.ready, p.node) for p in pods] == [(True, node.name)]
+    )
+    return await stage.node_now(node.name)
+
+
+def scheduled(region: Scenery, instance: str, what: str, ahead: timedelta) -> dict[str, Any]:
+    """The detail of a Health event about two instances."""
+    return {
+        "eventArn": f"arn:aws:health:us-east-1::event/EC2/AWS_EC2_{what}_SCHEDULED/1",
+        "service": "EC2",
+        "eventTypeCode": f"AWS_EC2_{what}_SCHEDULED",
+        "eventTypeCategory": "scheduledChange",
+        "eventRegion": region.region,
+        "communicationId": f"{instance} {what}",
+        "startTime": (moment() + ahead).strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        "eventDescription": [{"language": "en_US", "latestDescription": "It will be done."}],
+        "affectedEntities": [{"entityValue": "i-0another"}, {"entityValue": instance}],
+    }
 
 
 def test_rebalance_recommendation_sqs_node_not_found_test(
     control_plane: ControlPlane, region: Scenery, program: Program
 ) -> None:
     async def play(stage: Stage) -> None:
-        node = await machine(stage, "i-0here")
+        node = await machine_of(stage, "i-0here")
         with daemon(program, region):
             put(region, "EC2 Instance Rebalance Recommendation", "aws.ec2", {"instance-id": "i-0nowhere"})
             await asyncio.to_thread(eventually, lambda: is_empty(region), seconds_max=EMPTY_SECONDS_MAX)
             assert not (await stage.node_now(node.name)).unschedulable
 
     played(control_plane, play)
-
-
-# ---- hooks ---------------------------------------------------------------------------------------------------------
-
-
-def held_group(region: Scenery, *, heartbeat_seconds: int) -> tuple[str, str]:
-    """A group with a hook that holds its members on their way out, and one of its members."""
-    group = HELD.name
-    region.hand.wait_in_service([HELD])
-    region.hand.autoscaling.put_lifecycle_hook(
-        AutoScalingGroupName=group,
-        LifecycleHookName="drain",
-        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
-        HeartbeatTimeout=heartbeat_seconds,
-        DefaultResult="CONTINUE",
-    )
-    return group, region.members(group)[0].id
-
-
-def standing(region: Scenery, group: str) -> dict[str, str]:
-    return {one.id: one.standing for one in region.members(group)}
-
-
-def take_out(region: Scenery, instance: str) -> None:
-    region.hand.autoscaling.terminate_instance_in_auto_scaling_group(
-        InstanceId=instance, ShouldDecrementDesiredCapacity=True
-    )
-
-
-def test_asg_lifecycle_sqs_test(control_plane: ControlPlane, region: Scenery, program: Program) -> None:
-    group, member = held_group(region, heartbeat_seconds=300)
-    seen = emptied(
-        control_plane,
-        region,
-        program,
-        member,
-        lambda: take_out(region, member),
-        after=lambda: standing(region, group).get(member) not in ("Terminating:Wait", "InService"),
-    )
-    assert seen.taint == "termination"
-    assert "CompleteLifecycleAction" in " ".join(call.name for call in region.cloud.calls.newest())
 
 
 # ---- who is told ---------------------------------------------------------------------------------------------------

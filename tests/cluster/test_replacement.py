@@ -26,8 +26,8 @@ from spotward.model.cluster import Node
 from tests.cli.program import Program
 from tests.cli.scenery import CALM, Scenery
 from tests.cluster.control_plane import SPOTWARD, ControlPlane
+from tests.cluster.queue_scenes import daemon, played, put
 from tests.cluster.stage import Stage
-from tests.cluster.test_queue_to_drain import daemon, played, put
 from tests.emulator.clients import eventually
 
 SETTINGS = """

@@ -283,6 +283,7 @@ def test_what_is_still_announced_after_the_reboot_empties_nothing_again() -> Non
     stage.hear(maintenance(time=525.0, start=500.0)).play(until=1000.0)
     assert not is_cordoned(stage)
     assert len(stage.of(EvictPods)) == 1
+    assert stage.words().count("n-1 stays: the machine was started again") == 1
     over = MaintenanceEnded(time=1100.0, region=REGION, instance_id="i-1", event_id="e-1", outcome="completed")
     stage.hear(over).play(until=1200.0)
     assert stage.world.incidents.get("i-1") is None

@@ -130,6 +130,22 @@ def test_a_launch_hook_waits_for_a_node_that_has_not_joined_yet() -> None:
     assert cluster.hooks_done == ["token-1"]
 
 
+def test_a_launch_hook_waits_for_its_node_where_the_cluster_has_no_name_and_strangers_are_not_kept_waiting() -> None:
+    cluster = a_cluster()
+    policy = NodesPolicy(awaited=True)
+    stage = Stage(cluster, policy=policy).hook("i-1-new", 10.0, launching=True).hook("i-2-new", 10.0, launching=True)
+    stage.play(until=90.0)
+    joined = replace(a_node(9), provider_id="aws:///us-east-1a/i-1-new")
+    stage.at(91.0, lambda: cluster.nodes.update({"n-9": joined}))
+    stage.play(until=100.0)
+    assert cluster.hooks_done == ["token-1"]
+    assert cluster.beats == []
+    stage.play(until=4000.0)
+    assert stage.incident("i-2-new").ended == "i-2-new is no node of this cluster"
+    assert cluster.hooks_done == ["token-1"]
+    assert cluster.beats == []
+
+
 def test_two_hooks_of_one_instance_are_both_served() -> None:
     stage = Stage(a_cluster(a_pod("web-1"))).hook("i-1", 10.0).hook("i-1", 10.5, token="token-2").play(until=60.0)
     assert sorted(stage.cluster.hooks_done) == ["token-1", "token-2"]

@@ -74,6 +74,14 @@ def test_what_ec2_said_of_the_instance_is_surer_than_a_label() -> None:
     assert known["group"] == "web"
 
 
+def test_a_node_without_labels_tells_its_zone_by_its_provider_id() -> None:
+    cluster = a_cluster(a_pod("web-1"))
+    cluster.nodes["n-1"] = a_node(1, labels={})
+    stage = Stage(cluster, alone=True).notice("i-1", 10.0).play(until=60.0)
+    told = next(action for action in stage.of(TellCluster) if isinstance(action, TellCluster))
+    assert dict(told.annotations) == {"availability-zone": "us-east-1a", "instance-id": "i-1", "region": "us-east-1"}
+
+
 def test_what_was_only_noted_is_told_without_a_word_on_marks() -> None:
     stage = Stage(a_cluster(a_pod("web-1")), policy=replace(POLICY, rebalance=Response.NOTE)).advise("i-1", 10.0)
     assert reasons(stage.play(until=60.0)) == ["RebalanceRecommendation"]

@@ -30,6 +30,7 @@ from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.on_notice import NoticeCommands
 from spotward.plugins.webhook import Webhook, WebhookHands
 from spotward.web.exporter import exporting
+from spotward.web.node_exposition import NodeView
 
 REQUESTS_AT_ONCE_MAX = 8
 """To the API server; each connection costs a quarter of a megabyte on every node, and one node's pods are few."""
@@ -97,7 +98,8 @@ async def agent(settings: AgentSettings, given: Given, *, state: Path) -> AsyncI
         after.push_async_callback(store.close)
         commands = NoticeCommands(() if given.dry else settings.on_notice)
         after.push_async_callback(commands.close)
-        exporter = exporting(watch, clock, host=given.host, port=given.port, looks=False)
+        seen = NodeView()
+        exporter = exporting(watch, clock, host=given.host, port=given.port, looks=False, more=seen.families)
         number = await after.enter_async_context(exporter)
         log.info("started", node=given.node, metadata=imds.where, cluster=cluster.kube.cluster.server, port=number)
         yield Live(
@@ -108,7 +110,7 @@ async def agent(settings: AgentSettings, given: Given, *, state: Path) -> AsyncI
             owner=this_process(),
             sources=(cluster.surroundings, ImdsSource(watch)),
             policy=POLICY,
-            listeners=[log_step, commands],
+            listeners=[log_step, commands, seen],
         )
 
 

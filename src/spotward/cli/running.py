@@ -57,6 +57,7 @@ async def forever(config: Config, *, log: str) -> int:
         from spotward.web.view import View
 
         view = View(
+            cluster=config.nodes.cluster,
             clock=house.clock,
             policy=config.groups_policy,
             observe_seconds=config.observe_seconds,

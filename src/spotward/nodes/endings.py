@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from spotward.model.incident import STARTED_AGAIN, Cause, Incident
 from spotward.model.units import listed
-from spotward.nodes.hooks import lost_one_of_ours, open_duties
+from spotward.nodes.hooks import lost_one_of_ours, may_join, open_duties
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.report import ending, notification
 from spotward.nodes.scene import Scene, Steps
@@ -80,7 +80,8 @@ def ended(steps: Steps, scene: Scene) -> Steps:
         return steps
     until = _announced_until(incident, scene)
     if scene.now < until:
-        return steps.at(incident.at_rest()).waking(until)
+        rested = steps.at(incident.at_rest()).waking(until)
+        return rested.noting(why) if incident.pods or incident.drained else rested
     return steps.at(replace(incident, ended=why, ended_time=scene.now))
 
 
@@ -120,13 +121,7 @@ def _why_none_of_ours(incident: Incident, scene: Scene) -> str | None:
     if any(open_duties(incident)) and not known:
         return None
     if any(duty.launching for duty in open_duties(incident)):
-        return None if _is_ours_by_tag(incident, scene) else f"{incident.instance_id} is no node of this cluster"
+        return None if may_join(incident, scene) else f"{incident.instance_id} is no node of this cluster"
     if waiting and lost_one_of_ours(incident, scene):
         return None
     return f"{incident.instance_id} is no node of this cluster"
-
-
-def _is_ours_by_tag(incident: Incident, scene: Scene) -> bool:
-    """A node that is only coming: it may join any moment, until the hook's own timeout ends the waiting."""
-    instance = scene.world.instances.get(incident.instance_id)
-    return instance is not None and instance.cluster == scene.policy.cluster

@@ -39,7 +39,8 @@ def facts(incident: Incident, scene: Scene) -> dict[str, str]:
 
 def _of_node(node: Node) -> dict[str, str]:
     labels, addresses = node.labels, dict(node.addresses)
-    told = {"availability-zone": node.az, "instance-type": labels.get(TYPE_LABEL, "")}
+    zone = node.az or node.provider_id.removeprefix("aws:///").partition("/")[0]
+    told = {"availability-zone": zone, "instance-type": labels.get(TYPE_LABEL, "")}
     if REGION_LABEL in labels:
         told["region"] = labels[REGION_LABEL]
     told["instance-life-cycle"] = next(

@@ -20,6 +20,9 @@ from spotward.nodes.scene import Scene, Steps
 UNKNOWN_TIMEOUT_SECONDS = 60.0
 """What is assumed of a hook until its group's details are known: the shortest that anybody sets."""
 
+JOIN_SECONDS_MAX = 3600.0
+"""How long a launch hook waits whose group's details are not known: Auto Scaling's own default."""
+
 BEATS_MAX = 100
 """Auto Scaling waits for no more than so many heartbeat timeouts."""
 
@@ -70,6 +73,22 @@ def lost_one_of_ours(incident: Incident, scene: Scene) -> bool:
     )
 
 
+def may_join(incident: Incident, scene: Scene) -> bool:
+    """May a node that is only coming join any moment? Its tags tell, or the time where the cluster has no name."""
+    if scene.policy.cluster:
+        return _is_ours_by_tag(incident, scene)
+    return any(scene.now < _joins_until(duty, incident, scene) for duty in open_duties(incident) if duty.launching)
+
+
+def _is_ours_by_tag(incident: Incident, scene: Scene) -> bool:
+    instance = scene.world.instances.get(incident.instance_id)
+    return instance is not None and instance.cluster == scene.policy.cluster
+
+
+def _joins_until(duty: HookDuty, incident: Incident, scene: Scene) -> float:
+    return duty.heard_time + (timeout_seconds(duty, incident, scene) or JOIN_SECONDS_MAX)
+
+
 def timeout_seconds(duty: HookDuty, incident: Incident, scene: Scene) -> float | None:
     """The hook's heartbeat timeout, or None as long as it is not known."""
     known = scene.world.details.get(group_id(incident.region, duty.group))
@@ -84,6 +103,8 @@ def _kept_waiting(steps: Steps, duty: HookDuty, scene: Scene) -> Steps:
     if timeout is None and not duty.beats and group_id(incident.region, duty.group) not in scene.world.details:
         question = ObserveGroup(region=incident.region, group=duty.group, details=True)
         steps = steps.wishing(question, f"how long does its hook {duty.hook} wait?")
+    if duty.launching and not incident.node and not policy.cluster:
+        return steps.waking(_joins_until(duty, incident, scene))  # a stranger's hook is not kept waiting
     if not policy.heartbeats or (scene.response(incident).rank < Response.CORDON.rank and not duty.launching):
         return steps
     every = timeout or UNKNOWN_TIMEOUT_SECONDS

@@ -183,7 +183,7 @@ def _concerns_us(
         return False
     if not world.cluster.seen:
         return policy.expects_a_cluster
-    return isinstance(event, LifecycleHooked) and bool(policy.cluster)
+    return isinstance(event, LifecycleHooked) and (event.launching or bool(policy.cluster))
 
 
 def node_of(world: World, instance_id: str, policy: NodesPolicy) -> Node | None:

@@ -4,23 +4,33 @@ Scrapes that come together share one look at the metadata service. Whatever that
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 
 from spotward.aws.imds_watch import Watch
 from spotward.engine.ports import Clock
 from spotward.http.server import serving
 from spotward.http.values import Answer, Request, text_answer
 from spotward.model.errors import ConfigError
-from spotward.web.exposition import CONTENT_TYPE, rendered
+from spotward.web.exposition import CONTENT_TYPE, Family, rendered
 from spotward.web.terminations import families
+
+More = Callable[[], Iterable[Family]]
+"""What stands on the page besides."""
+
+
+def nothing_more() -> Iterable[Family]:
+    """Of an exporter that does nothing but tell."""
+    return ()
 
 
 class Exporter:
     """Answers scrapes from what a watch has heard."""
 
-    def __init__(self, watch: Watch, clock: Clock, *, metrics_path: str, looks: bool) -> None:
+    def __init__(self, watch: Watch, clock: Clock, *, metrics_path: str, looks: bool, more: More) -> None:
         """looks: whether it asks the metadata service at each scrape; where somebody else polls, it need not."""
+        self._more = more
         self._watch, self._clock, self._looks = watch, clock, looks
         self._metrics_path = metrics_path
         self._looking: asyncio.Task[object] | None = None
@@ -40,7 +50,7 @@ class Exporter:
     async def _metrics(self) -> Answer:
         if self._looks:
             await self._look()
-        text = rendered(families(self._watch, time=self._clock.now()))
+        text = rendered(chain(families(self._watch, time=self._clock.now()), self._more()))
         return text_answer(200, text, content_type=CONTENT_TYPE)
 
     async def _look(self) -> None:
@@ -51,15 +61,23 @@ class Exporter:
 
 @asynccontextmanager
 async def exporting(
-    watch: Watch, clock: Clock, *, host: str | None, port: int, metrics_path: str = "/metrics", looks: bool = True
+    watch: Watch,
+    clock: Clock,
+    *,
+    host: str | None,
+    port: int,
+    metrics_path: str = "/metrics",
+    looks: bool = True,
+    more: More = nothing_more,
 ) -> AsyncIterator[int]:
     """Serves the pages as long as the context is open; gives the port. host: None is every address of the machine.
+    more: what stands on the page of metrics besides.
 
     Raises ConfigError when the address cannot be had, or the path is none.
     """
     if not metrics_path.startswith("/"):
         raise ConfigError(f"the metrics path {metrics_path!r} must begin with a slash, as /metrics")
-    exporter = Exporter(watch, clock, metrics_path=metrics_path, looks=looks)
+    exporter = Exporter(watch, clock, metrics_path=metrics_path, looks=looks, more=more)
     async with AsyncExitStack() as open_doors:
         try:
             number = await open_doors.enter_async_context(serving(exporter.answer, host=host, port=port))

@@ -21,6 +21,15 @@ from prometheus_client.registry import Collector
 from spotward import __version__
 from spotward.model.undertaking import SwapCause
 from spotward.web.figures import Figures, figures
+from spotward.web.node_questions import (
+    nodes,
+    nodes_drained,
+    open_incidents,
+    pods_gone,
+    pods_held,
+    tagged_instances,
+    tagged_nodes,
+)
 from spotward.web.view import ACTION_KINDS, DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, REFUSALS_ABOUT, Look
 
 NEVER = float("inf")
@@ -247,6 +256,55 @@ QUESTIONS = (
         labels=("about",),
         help="Refusals whose words were new: of a deed by a guard, or of replacing a group's members or one member.",
         answer=_each_kind(REFUSALS_ABOUT, lambda look: look.refusals),
+    ),
+    Question(
+        name="spotward_nodes",
+        labels=("state",),
+        help="Nodes of the cluster: ready, not-ready, or cordoned by whomever.",
+        answer=lambda reading: nodes(reading.look.world),
+    ),
+    Question(
+        name="spotward_tagged_instances",
+        help="Running instances that are known and carry the cluster's tag (any cluster's where it has no name).",
+        answer=_one(lambda look: tagged_instances(look.world, look.cluster)),
+    ),
+    Question(
+        name="spotward_tagged_nodes",
+        help="Those of them that are nodes of the cluster.",
+        answer=_one(lambda look: tagged_nodes(look.world, look.cluster)),
+    ),
+    Question(
+        name="spotward_incidents",
+        labels=("cause",),
+        help="Open incidents of nodes, by what was heard; one may count under several causes.",
+        answer=lambda reading: open_incidents(reading.look.world),
+    ),
+    Question(
+        name="spotward_pods_held",
+        help="Pods that a disruption budget or the like keeps on a node that is being emptied.",
+        answer=_one(lambda look: pods_held(look.world)),
+    ),
+    Question(
+        name="spotward_nodes_drained_total",
+        labels=("cause",),
+        help="Nodes that were emptied.",
+        answer=lambda reading: nodes_drained(reading.look.drains),
+    ),
+    Question(
+        name="spotward_drain_seconds_total",
+        help="How long emptying them took, all together.",
+        answer=_one(lambda look: look.drains.seconds),
+    ),
+    Question(
+        name="spotward_drain_spare_seconds_total",
+        help="How much time was left before their deadlines, all together.",
+        answer=_one(lambda look: look.drains.spare_seconds),
+    ),
+    Question(
+        name="spotward_pods_gone_total",
+        labels=("how",),
+        help="Pods of such nodes: graceful, shortened, past-budget, killed.",
+        answer=lambda reading: pods_gone(reading.look.drains),
     ),
     Question(
         name="spotward_aws_calls_total",

@@ -9,6 +9,7 @@ terminated is not saved by a 500.
 import resource
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 
 from spotward import __version__
 from spotward.aws.imds_watch import IDENTITY, Watch
@@ -171,6 +172,11 @@ def _of_ourselves() -> Iterable[Family]:
         samples=_one(used.ru_utime + used.ru_stime),
     )
     yield Family(
+        name="process_resident_memory_bytes",
+        help="Resident memory size in bytes.",
+        samples=_one(_resident_bytes()),
+    )
+    yield Family(
         name="process_peak_resident_memory_bytes",
         help="The most memory that was ever resident.",
         samples=_one(float(used.ru_maxrss * 1024)),
@@ -181,6 +187,11 @@ def _of_ourselves() -> Iterable[Family]:
         labels=("version",),
         samples=(((__version__,), 1.0),),
     )
+
+
+def _resident_bytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return float(pages * resource.getpagesize())
 
 
 def _one(figure: float) -> tuple[Sample, ...]:

@@ -16,10 +16,10 @@ from spotward.engine.live import Live
 from spotward.engine.ports import Clock
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import Action
-from spotward.model.event import Done, Event, Failed, FleetAnswered
-from spotward.model.node_event import NodeMarked, PodsAnswered
+from spotward.model.event import Event
 from spotward.model.page import Refusal
 from spotward.model.world import World
+from spotward.web.tally import Drains, Tally
 
 
 def _kinds(members: Iterable[Any]) -> tuple[str, ...]:
@@ -76,6 +76,8 @@ class Look:
     observe_seconds: float
     """How often they are to be observed; 0 for never by itself."""
     policy: GroupsPolicy
+    cluster: str = ""
+    """Name of the Kubernetes cluster that is looked after; empty where it has none, or there is none."""
     world: World = field(default_factory=World)
     last_turn_time: float | None = None
     """When the last step was stored; None before the first."""
@@ -85,6 +87,8 @@ class Look:
     """Kind → how many, since the start; so too below."""
     deeds: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(kind, outcome) → how many."""
+    drains: Drains = field(default_factory=Drains)
+    """What became of nodes and their pods."""
     refusals: Mapping[str, int] = field(default_factory=dict)
     """What they were about → how many."""
     aws_calls: Mapping[str, int] = field(default_factory=dict)
@@ -102,19 +106,23 @@ class View:
         observe_seconds: float,
         policy: GroupsPolicy,
         aws_calls: Callable[[], Mapping[str, int]],
+        cluster: str = "",
     ) -> None:
-        """`regions`: names, not globs. `aws_calls`: operation → calls since the start, to be read at any time."""
+        """`regions`: names, not globs. `aws_calls`: operation → calls since the start, to be read at any time.
+        `cluster`: the cluster's name, if it has one.
+        """
         self._clock = clock
         self._regions = tuple(regions)
         self._observe_seconds = observe_seconds
         self._policy = policy
         self._aws_calls = aws_calls
+        self._cluster = cluster
         self._live: Live | None = None
         self._world = World()
         self._last_turn_time: float | None = None
         self._pages = 0
         self._events: Counter[str] = Counter()
-        self._deeds: Counter[tuple[str, str]] = Counter()
+        self._tally = Tally()
         self._refusals: Counter[str] = Counter()
 
     def follow(self, live: Live) -> None:
@@ -124,9 +132,7 @@ class View:
     def __call__(self, event: Event, step: Step) -> None:
         """A step was stored."""
         self._events[event.kind] += 1
-        answered = _deed_answered(self._world, event)
-        if answered is not None:
-            self._deeds[answered] += 1
+        self._tally.hear(self._world, event, step)
         if step.page is not None:
             self._pages += 1
             self._refusals.update(_about(refusal, step.world) for refusal in step.page.refusals)
@@ -140,12 +146,14 @@ class View:
             regions=self._regions,
             observe_seconds=self._observe_seconds,
             policy=self._policy,
+            cluster=self._cluster,
             world=self._world,
             last_turn_time=self._last_turn_time,
             shell=Shell() if self._live is None else _shell(self._live),
             pages=self._pages,
             events=dict(self._events),
-            deeds=dict(self._deeds),
+            deeds=dict(self._tally.deeds),
+            drains=self._tally.drains,
             refusals=dict(self._refusals),
             aws_calls=dict(self._aws_calls()),
         )
@@ -166,28 +174,6 @@ def _shell(live: Live) -> Shell:
         unreadable=turns.unreadable,
         faults=turns.faults,
     )
-
-
-def _deed_answered(before: World, event: Event) -> tuple[str, str] | None:
-    """The kind of the deed that an event answers, and what came of it. `before`: while its wish is still in flight."""
-    outcome = _outcome(event)
-    if outcome is None:
-        return None
-    wish = before.wishes.get(getattr(event, "key", ""))
-    action = wish.action if wish is not None else None
-    return (action.kind, outcome) if action is not None and action.mutates else None
-
-
-def _outcome(event: Event) -> str | None:
-    match event:
-        case Done() | NodeMarked() | PodsAnswered():
-            return "done"
-        case FleetAnswered():
-            return "done" if event.instances else "nothing"
-        case Failed():
-            return "unknown" if event.outcome_unknown else "failed"
-        case _:
-            return None
 
 
 def _about(refusal: Refusal, world: World) -> str:

@@ -84,8 +84,9 @@ async def test_stopped_while_a_pod_is_lent_the_next_one_waits_for_it_and_puts_th
             await stage.until(lent, lambda i: i is not None and SurgeState.RAISED in {s.state for s in i.surges})
         assert not (await stage.pod_now(pod.name)).leaving
         assert (await web(stage)).replicas == 2
-    async with watching(stage, tmp_path, WANTED) as spotward:
+    async with watching(stage, tmp_path, WANTED) as spotward, least_available(stage) as counts:
         await spotward.drained(first)
+        assert min(counts) >= 1
         await stage.until(lambda: web(stage), lambda seen: seen.replicas == 1 and seen.available == 1)
         assert await stage.pod_now(pod.name) is None
 

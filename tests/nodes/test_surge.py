@@ -148,14 +148,19 @@ def test_a_dry_run_lends_nothing_and_ends() -> None:
 
 @pytest.mark.parametrize("step", range(1, 40, 2))
 @pytest.mark.parametrize("sent", [True, False])
-def test_killed_at_any_step_the_owner_has_again_what_it_had(step: int, sent: bool) -> None:
+def test_killed_at_any_step_there_is_no_outage_and_the_owner_has_again_what_it_had(step: int, sent: bool) -> None:
+    least = [9]
+
     def kill(stage: Stage) -> None:
+        least.append(serving(stage))
         if len(stage.steps) == step + 4:
             stage.at(stage.time + (0.06 if sent else 0.0), stage.restart)
 
     cluster = single()
     stage = maintenance(Stage(cluster, policy=POLICY, after_step=kill), 10.0).play(until=400.0)
     assert cluster.sizes[WEB].replicas == 1
+    assert cluster.scalings == [(WEB, 2), (WEB, 1)]
+    assert min(least) == 1
     assert asked(stage) == ["web-1"]
     assert stage.incident().drained
 

@@ -86,8 +86,10 @@ def _is_to_move(pod: Pod, incident: Incident, scene: Scene) -> bool:
 
 def _carried_on(steps: Steps, surge: Surge, pods: NodePods | None, scene: Scene) -> Steps:
     match surge.state:
+        case SurgeState.LOOKING if not _wanted(steps.incident, scene):
+            return _dropped(steps, surge)
         case SurgeState.LOOKING:
-            return _look(steps, surge, scene, first=True) if _wanted(steps.incident, scene) else _dropped(steps, surge)
+            return _look(steps, surge, scene, first=True) if pods is not None else steps
         case SurgeState.RAISING:
             return _raise(steps, surge, scene)
         case SurgeState.RAISED | SurgeState.READY:
@@ -113,7 +115,10 @@ def _raise(steps: Steps, surge: Surge, scene: Scene) -> Steps:
 
 def _while_raised(steps: Steps, surge: Surge, pods: NodePods | None, scene: Scene) -> Steps:
     """Wait until it is available; then, or when nothing waits any more, until the pods of the node are gone."""
-    incident = steps.incident
+    incident, cluster = steps.incident, scene.world.cluster
+    unseen = pods is None and (scene.node(incident) is not None or not cluster.seen)
+    if unseen and incident.draining:
+        return steps  # after a restart they are seen in a moment
     if not any(not pod.leaving for pod in _pods_of(surge, pods)) or not incident.draining:
         return _lower(steps, _at(surge, SurgeState.LOWERING, scene.now), scene)
     if surge.state is SurgeState.READY or incident.forced:
@@ -181,6 +186,8 @@ def surge_seen(incident: Incident, world: World, event: WorkloadSeen) -> Inciden
     known = incident.surge_of(event.namespace, event.name)
     if known is None or known.state not in (SurgeState.LOOKING, SurgeState.RAISED):
         return incident
+    if known.state is SurgeState.LOOKING and incident.node not in world.cluster.pods:
+        return incident  # which of its pods are here is not known, just after a restart: it is asked again
     if event.workload is None:
         return incident.with_surge(_over(known, event.time, "there is no such Deployment"))
     if known.state is SurgeState.LOOKING:

@@ -74,13 +74,21 @@ class Flows:
         if before == now:
             return lines
         if before:
-            others = tuple(key for key in lines.get(before, ()) if key != flow.key)
+            keys = lines.get(before, ())
+            at = self._place(keys, flow)
+            others = keys[:at] + keys[at + 1 :]
             lines = lines.insert(before, others) if others else lines.discard(before)
         if now:
             keys = lines.get(now, ())
-            at = bisect.bisect(keys, age(flow), key=lambda key: age(self.by_key[key]))
-            lines = lines.insert(now, (*keys[:at], flow.key, *keys[at:]))
+            at = self._place(keys, flow)
+            lines = lines.insert(now, keys[:at] + (flow.key,) + keys[at:])
         return lines
+
+    def _place(self, keys: tuple[str, ...], flow: Flow) -> int:
+        """Where it stands in a line, or would. Most come last and go first."""
+        if not keys or age(flow) > age(self.by_key[keys[-1]]):
+            return len(keys)
+        return bisect.bisect_left(keys, age(flow), key=lambda key: age(self.by_key[key]))
 
 
 def age(flow: Flow) -> tuple[float, str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from spotward.cli.exits import Exit
 from spotward.cli.explain import explain
 from spotward.cli.flow_parts import open_doors
+from spotward.cli.garbage import seldom_collected
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.status import status
@@ -49,6 +50,7 @@ log_ = structlog.get_logger("spotward")
 
 async def forever(config: Config, *, log: str) -> int:
     """The daemon: events from the queue, a look from time to time, pages about itself; until a signal."""
+    seldom_collected()
     tell = Teller(log)
     house = await parts(config)
     store = house.store()

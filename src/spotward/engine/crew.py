@@ -15,10 +15,14 @@ from spotward.engine.room import Room
 from spotward.model.action import Action
 from spotward.model.errors import OutsideError, Transient
 from spotward.model.event import Event, Failed
+from spotward.model.flow_action import CallPlugin
 from spotward.model.page import Asked
 
 UNEXPECTED = "Unexpected"
 """The code of a failure that is a fault of ours: the log has the traceback."""
+
+ANSWER_SECONDS = 60.0
+"""A call that has a time of its own is given up so long after it, for whoever makes it keeps that time himself."""
 
 TIMED_OUT = "TimedOut"
 """The code of an action that did not answer within `action_seconds_max`."""
@@ -63,6 +67,12 @@ async def outcome(
         log.error("an answer to another question", key=action.key, answered=event.kind)
         return failed(UNEXPECTED, f"it was answered by {event.kind} with another key")
     return event
+
+
+def seconds_max(action: Action, policy: LivePolicy) -> float:
+    """How long an action may take before it is given up: no less than it says itself."""
+    own = action.timeout_seconds + ANSWER_SECONDS if isinstance(action, CallPlugin) else 0.0
+    return max(policy.action_seconds_max, own)
 
 
 class Crew:
@@ -111,7 +121,7 @@ class Crew:
                     asked.action,
                     asked.attempt,
                     clock=self._clock,
-                    seconds_max=self._policy.action_seconds_max,
+                    seconds_max=seconds_max(asked.action, self._policy),
                 )
             await self._answer(event)
         finally:

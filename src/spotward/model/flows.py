@@ -81,7 +81,7 @@ class Flows:
         if now:
             keys = lines.get(now, ())
             at = self._place(keys, flow)
-            lines = lines.insert(now, keys[:at] + (flow.key,) + keys[at:])
+            lines = lines.insert(now, (*keys[:at], flow.key, *keys[at:]))
         return lines
 
     def _place(self, keys: tuple[str, ...], flow: Flow) -> int:

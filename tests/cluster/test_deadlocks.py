@@ -80,7 +80,7 @@ async def test_each_deadlock_is_passed_at_its_last_moment_and_its_pods_stop_in_g
         assert passed == {"zero": [True, True], "single": [True], "twice": [True], "doomed": [False, True]}
         (single,) = of_app(incidents, "single")
         events = await stage.until(lambda: told(stage, single.name), lambda said: "PodPastBudget" in said)
-        assert "past its disruption budget" in events["PodPastBudget"]
+        assert "needs its only replica" in events["PodPastBudget"]
 
 
 @on_stage

@@ -25,7 +25,7 @@ from tests.cluster.stage import Stage, on_stage
 from tests.cluster.watchman import CLOCK, watching
 from tests.emulator.clients import eventually
 
-DELAY_SECONDS = 12
+DELAY_SECONDS = 9
 SPEED = 10.0
 """Of the cloud's clock: a machine takes half a minute of it to run and to be a healthy target."""
 

@@ -13,7 +13,7 @@ from tests.plugins.builtin.calls import HOT, called
 
 
 def ran(code: str, *words: str, event: Happening = HOT, **limits: object) -> Answer:
-    command = Command(command=(sys.executable, "-c", code.replace("$", "$$"), *words), **limits)  # type: ignore[arg-type] - fields of it
+    command = Command(command=(sys.executable, "-c", code.replace("$", "$$"), *words), **limits)  # type: ignore[arg-type]  # fields of a command
     return called(Exec({"it": command}), command="it", event=event)
 
 

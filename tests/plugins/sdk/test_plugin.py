@@ -48,7 +48,7 @@ def test_what_it_raises_is_a_failure_that_names_it() -> None:
 def test_what_it_must_not_return_is_a_failure_that_says_what_to_return() -> None:
     @plugin(name="odd")
     async def odd(call: Call) -> str:
-        return 3  # type: ignore[return-value] - what it must not return, and does
+        return 3  # type: ignore[return-value]  # what it must not return
 
     assert answer(odd) == failed("it answered with a int; return an Answer, a text or None")
 

@@ -14,13 +14,13 @@ import pytest
 import requests
 
 from spotward.cli.exits import Exit
-from spotward.plugins.sdk import Answer, Call, Plugin, done, failed
+from spotward.plugins.sdk import Answer, Call, Plugin, done, failed, refused
 from tests.cli.program import Program, Running
 from tests.cli.scenery import Scenery
 from tests.plugins.receiver import Receiver, receiving
 from tests.plugins.sdk.served import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TOKEN = "0123456789abcdef-one"
 
@@ -36,13 +36,16 @@ rules:
     steps:
       - plugin: recorder
         name: first
-        timeout: 20s
+        timeout: 1h # of the embedded cloud's clock, which runs fast
         retries: 50
         backoff: {{first: 0.1s, max: 0.5s}}
       - plugin: recorder
         name: second
+        timeout: 1h
         properties: {{of: first}}
       - plugin: notify
+        timeout: 1h
+        retries: 50
         properties: {{to: [hook], text: "$labels.instance: $earlier.second"}}
 """
 
@@ -100,7 +103,7 @@ class Doors:
     """The doors of a running daemon."""
 
     def __init__(self, daemon: Running, scenery: Scenery) -> None:
-        self.address = scenery.until(lambda: _doors_in(daemon.said), seconds_max=60)
+        self.address = scenery.until(lambda: _doors_in(daemon.said), seconds_max=150)
 
     def alert(self, instance: str, *, token: str | None = TOKEN) -> int:
         alert = {
@@ -153,7 +156,7 @@ def test_an_alert_begins_a_flow_that_calls_its_plugins_in_the_written_order(
         assert [doors.alert(f"n-{number}") for number in (1, 2, 1)] == [200] * 3
         hook = recorder.hook
         assert hook is not None
-        scenery.until(lambda: len(hook.heard) == 2, seconds_max=60)
+        scenery.until(lambda: len(hook.heard) == 2, seconds_max=150)
         assert daemon.stop(signal.SIGTERM) == Exit.DONE
         assert "Traceback" not in daemon.said
         assert TOKEN not in daemon.said
@@ -169,14 +172,49 @@ def test_a_daemon_that_is_killed_in_the_middle_goes_on_at_the_step_that_had_not_
     words = ("run", "--config", settings, "--port", "0", "--log", "json")
     with spotward.running(*words) as daemon:
         assert Doors(daemon, scenery).alert("n-1") == 200
-        scenery.until(lambda: recorder.calls, seconds_max=60)
+        scenery.until(lambda: recorder.calls, seconds_max=150)
         daemon.process.kill()
         daemon.process.wait()
     recorder.go.set()
     hook = recorder.hook
     assert hook is not None
     with spotward.running(*words) as daemon:
-        scenery.until(lambda: len(hook.heard) == 1, seconds_max=90)
+        scenery.until(lambda: len(hook.heard) == 1, seconds_max=150)
         assert daemon.stop(signal.SIGTERM) == Exit.DONE
     assert recorder.steps("n-1") == ["first", "second"], "the second call of the first step had the first one's effect"
     assert len({call.key for call in recorder.calls}) == 2
+
+
+def test_a_flow_that_failed_is_listed_shown_and_retried_by_hand(
+    scenery: Scenery, spotward: Program, settings: Path, recorder: Recorder
+) -> None:
+    recorder.answers = [refused("the owner forbids it")]
+    words = ("--config", settings)
+    with spotward.running("run", *words, "--port", "0", "--log", "json") as daemon:
+        doors = Doors(daemon, scenery)
+        assert doors.alert("n-1") == 200
+        key = scenery.until(lambda: _failed_flow(spotward, settings), seconds_max=150)
+        shown = spotward("flows", "show", key, *words).out
+        assert "first recorder refused" in " ".join(shown.split())
+        assert "the owner forbids it" in shown
+        settings.write_text(_with_port(settings, doors.address))
+        spotward("flows", "cancel", key, *words, code=Exit.USAGE)
+        assert "was taken" in spotward("flows", "retry", key, *words).out
+        hook = recorder.hook
+        assert hook is not None
+        scenery.until(lambda: len(hook.heard) == 1, seconds_max=150)
+        assert daemon.stop(signal.SIGTERM) == Exit.DONE
+    assert "done" in spotward("flows", "show", key, *words).out
+    assert "no flow" in spotward("flows", "list", "--open", *words).out
+    assert "no flow is called" in spotward("flows", "show", "nobody", *words, code=Exit.USAGE).said
+
+
+def _failed_flow(spotward: Program, settings: Path) -> str | None:
+    lines = spotward("flows", "list", "--failed", "--config", settings).out.splitlines()
+    return lines[1].split()[0] if len(lines) > 1 else None
+
+
+def _with_port(settings: Path, address: str) -> str:
+    told = json.loads(settings.read_text())
+    told["doors"]["port"] = int(address.rpartition(":")[2])
+    return json.dumps(told)

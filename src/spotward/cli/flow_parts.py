@@ -8,8 +8,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from spotward.config import Config, PluginTrust
-from spotward.engine.ports import Clock, Source
+from spotward.engine.ports import Clock, Source, Store
 from spotward.model.errors import ConfigError
+from spotward.model.flow import Flow, Outcome
+from spotward.model.flow_event import FlowCancelled, FlowEvent, FlowRetried
 from spotward.model.hours import Zone
 from spotward.plugins.builtin.annotate import Annotate
 from spotward.plugins.builtin.command import Exec
@@ -88,8 +90,11 @@ def zone(name: str, now: float) -> Zone:
 
 
 @asynccontextmanager
-async def open_doors(parts: FlowParts | None, config: Config, clock: Clock) -> AsyncIterator[str | None]:
-    """The doors, as long as the context is open; gives their address. Raises ConfigError."""
+async def open_doors(parts: FlowParts | None, config: Config, clock: Clock, store: Store) -> AsyncIterator[str | None]:
+    """The doors, as long as the context is open; gives their address. store: of whose flows people may speak.
+
+    Raises ConfigError.
+    """
     if parts is None:
         yield None
         return
@@ -101,8 +106,31 @@ async def open_doors(parts: FlowParts | None, config: Config, clock: Clock) -> A
         token_file=wanted.token_file,
         insecure=wanted.insecure,
     )
-    async with doors(parts.letterbox, clock, host=wanted.host, port=wanted.port, safety=safety) as address:
+
+    async def word(key: str, what: str) -> FlowEvent:
+        return word_to(await flow_in(store, key), what, now=clock.now(), by="somebody at the doors")
+
+    async with doors(parts.letterbox, clock, host=wanted.host, port=wanted.port, safety=safety, word=word) as address:
         yield address
+
+
+async def flow_in(store: Store, key: str) -> Flow:
+    """The flow of that key. Raises ConfigError."""
+    flow = next((each for each in await store.undertakings(subject=key) if isinstance(each, Flow)), None)
+    if flow is None:
+        raise ConfigError(f"no flow is called {key!r}; `spotward flows list` names them")
+    return flow
+
+
+def word_to(flow: Flow, word: str, *, now: float, by: str) -> FlowEvent:
+    """The event by which somebody wants a flow to go on, or to end. Raises ConfigError where that cannot be."""
+    if word == "cancel":
+        if flow.outcome is not None:
+            raise ConfigError(f"{flow.key} has ended already: {flow.ended}")
+        return FlowCancelled(time=now, flow=flow.key, by=by)
+    if flow.outcome is Outcome.DONE:
+        raise ConfigError(f"{flow.key} is done: nothing of it is left to try again")
+    return FlowRetried(time=now, flow=flow, by=by)
 
 
 def _own(config: Config) -> list[Plugin]:

@@ -2,7 +2,7 @@
 
 import gc
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 20_000
 """So many more than before lead to a look at the youngest; Python's own figure is 700."""
 
 YOUNGER_LOOKS = (20, 50)

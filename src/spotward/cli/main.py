@@ -19,6 +19,7 @@ from spotward.cli.chosen import chosen, heard_from_nth
 from spotward.cli.configuration import app as config_app
 from spotward.cli.convert import app as convert_app
 from spotward.cli.exits import Exit
+from spotward.cli.flows import app as flows_app
 from spotward.cli.nth_asked import asked
 from spotward.cli.options import (
     AutoSpotting,
@@ -69,6 +70,7 @@ app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 app.add_typer(convert_app, name="convert")
+app.add_typer(flows_app, name="flows")
 
 
 def _version(asked: bool) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from spotward.cli.exits import Exit
 from spotward.cli.explain import explain
-from spotward.cli.flow_parts import open_doors
+from spotward.cli.flow_parts import flow_in, open_doors, word_to
 from spotward.cli.garbage import seldom_collected
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
@@ -43,6 +43,9 @@ ONCE_OBSERVE_SECONDS = 300.0
 look at a whole region serves only a run that lasts long.
 """
 
+FLOW_SECONDS_MAX = 3600.0
+"""For no longer does `flows retry`, where no daemon runs, wait for the flow's end."""
+
 log_ = structlog.get_logger("spotward")
 
 # ---- run -------------------------------------------------------------------------------------------------------------
@@ -68,7 +71,7 @@ async def forever(config: Config, *, log: str) -> int:
         )
         async with (
             serving(view, host=config.web.host, port=config.web.port) as address,
-            open_doors(house.flows, config, house.clock) as door,
+            open_doors(house.flows, config, house.clock, store) as door,
         ):
             tell.started(regions=house.regions, pages=address, queue=config.queue, doors=door)
             while True:
@@ -166,6 +169,15 @@ def _code(ending: Ending) -> Exit:
     return Exit.UNFINISHED if ending.waiting or ending.open_undertakings else Exit.DONE
 
 
+async def told_flow(config: Config, key: str, word: str) -> int:
+    """A word to a flow, by this process itself, until nothing is left to do. Raises ConfigError, LeaseHeld."""
+    tell = Teller("auto")
+    house = await parts(config)
+    async with journal(config) as store:
+        event = word_to(await flow_in(store, key), word, now=house.clock.now(), by="spotward flows")
+    return await _once(house, tell, sources=[_Given([event])], limit_seconds=FLOW_SECONDS_MAX)
+
+
 # ---- without deeds ---------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +242,7 @@ async def _with_prices(house: Parts, world: World) -> World:
 
 async def explained(config: Config, subject: str, *, limit: int) -> int:
     """The pages about a subject. Raises ConfigError where there is no journal, or nothing in it about the subject."""
-    async with _journal(config) as store:
+    async with journal(config) as store:
         if await explain(store, subject, Console(highlight=False), limit=limit):
             return Exit.DONE
     raise ConfigError(
@@ -241,13 +253,13 @@ async def explained(config: Config, subject: str, *, limit: int) -> int:
 
 async def stated(config: Config) -> int:
     """What is under way."""
-    async with _journal(config) as store:
+    async with journal(config) as store:
         await status(store, Console(highlight=False), now=clock_from_environment().now())
     return Exit.DONE
 
 
 @asynccontextmanager
-async def _journal(config: Config) -> AsyncIterator[Store]:
+async def journal(config: Config) -> AsyncIterator[Store]:
     """The journal, open for reading."""
     store = await to_read(config)
     try:

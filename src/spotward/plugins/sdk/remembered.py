@@ -1,8 +1,9 @@
 """One effect for each idempotency key.
 
 A caller that was killed asks again, with the same key. While the first call still runs, the second one waits for its
-answer; once it was answered, the answer is given again. A failure is not kept: the caller asks again because it wants
-another attempt. With a file the answers outlive the plugin's own process too.
+answer; once it was done, the answer is given again. What was not done is not kept: who asks again wants another
+attempt, after a refusal too, for a person may have changed what stood in the way. With a file the answers outlive the
+plugin's own process.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ class Remembered:
 
     async def _done(self, key: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await work()
-        if answer.status is not Status.FAILED:
+        if answer.good:
             self._keep(key, answer)
         return answer
 

@@ -6,6 +6,7 @@
 | `POST /alertmanager` | Alertmanager's webhook |
 | `POST /events` | CloudEvents 1.0: one (structured or binary) or a batch |
 | `POST /eventbridge` | an API destination of EventBridge |
+| `POST /flows/KEY/retry`, `/flows/KEY/cancel` | a person with a word to a flow |
 | `GET /healthz` | whoever wants to know whether the doors are open |
 
 Answers: 200 when all that could be read is stored (what could not is told as `warnings`, and set aside); 400 when
@@ -13,7 +14,7 @@ nothing could be read; 401 without a credential; 413, 415; 503 when it could not
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,11 +25,12 @@ from spotward.events.cloudevents import BATCH, STRUCTURED, read_batch, read_bina
 from spotward.events.envelope import Ignored
 from spotward.events.eventbridge import parse_all
 from spotward.events.occurred import read_envelope
-from spotward.model.errors import PayloadError
+from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event
 from spotward.model.flow_event import Occurred
 from spotward.web.doors.body import TooLong, body_of, text_of
 from spotward.web.doors.letterbox import Letterbox, LetterboxFull
+from spotward.web.doors.words import Word
 
 Opens = Callable[[str], bool]
 """Does this `Authorization` header open the door?"""
@@ -52,27 +54,18 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build(letterbox: Letterbox, clock: Clock, opens: Opens | None) -> FastAPI:
-    """The application. opens: None lets everybody in."""
+def build(letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word | None = None) -> FastAPI:
+    """The application. opens: None lets everybody in. word: makes an event of what people want of a flow."""
     app = FastAPI(title="Spotward's doors", docs_url=None, redoc_url=None)
     door = _Door(letterbox, clock)
 
-    @app.middleware("http")
-    async def doorkeeper(request: Request, go_on: Callable[[Request], Any]) -> Response:
-        if opens is not None and request.url.path != "/healthz" and not opens(_shown(request)):
-            return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
-        response: Response = await go_on(request)
-        return response
+    _keep(app, opens)
+    if word is not None:
 
-    @app.exception_handler(PayloadError)
-    async def unreadable(request: Request, error: Exception) -> Response:
-        del request
-        return _said(413 if isinstance(error, TooLong) else 400, str(error))
-
-    @app.exception_handler(LetterboxFull)
-    async def full(request: Request, error: Exception) -> Response:
-        del request
-        return _said(503, str(error))
+        @app.post("/flows/{key}/{what}", responses=ANSWERS | {409: {"description": "It cannot be; the text says why."}})
+        async def flow(key: str, what: Literal["retry", "cancel"]) -> dict[str, str]:
+            await letterbox.put([await word(key, what)])
+            return {"status": "success"}
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
@@ -105,6 +98,32 @@ def build(letterbox: Letterbox, clock: Clock, opens: Opens | None) -> FastAPI:
             path, handler, methods=["POST"], responses=ANSWERS, openapi_extra=extra, response_class=JSONResponse
         )
     return app
+
+
+def _keep(app: FastAPI, opens: Opens | None) -> None:
+    """Who may come in, and how what went wrong is said."""
+
+    @app.middleware("http")
+    async def doorkeeper(request: Request, go_on: Callable[[Request], Any]) -> Response:
+        if opens is not None and request.url.path != "/healthz" and not opens(_shown(request)):
+            return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
+        response: Response = await go_on(request)
+        return response
+
+    @app.exception_handler(PayloadError)
+    async def unreadable(request: Request, error: Exception) -> Response:
+        del request
+        return _said(413 if isinstance(error, TooLong) else 400, str(error))
+
+    @app.exception_handler(LetterboxFull)
+    async def full(request: Request, error: Exception) -> Response:
+        del request
+        return _said(503, str(error))
+
+    @app.exception_handler(ConfigError)
+    async def not_so(request: Request, error: Exception) -> Response:
+        del request
+        return _said(409, str(error))
 
 
 class _Door:

@@ -11,6 +11,7 @@ from spotward.model.errors import ConfigError
 from spotward.plugins.sdk.files import versions
 from spotward.plugins.sdk.safety import Safety, Tokens, Unsafe
 from spotward.web.doors.letterbox import Letterbox
+from spotward.web.doors.words import Word
 from spotward.web.server import guest, opened, place_of
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ SECTION = "doors"
 
 @asynccontextmanager
 async def doors(
-    letterbox: Letterbox, clock: Clock, *, host: str, port: int | None, safety: Safety
+    letterbox: Letterbox, clock: Clock, *, host: str, port: int | None, safety: Safety, word: Word | None = None
 ) -> AsyncIterator[str | None]:
-    """Open as long as the context is. Gives the address, or None where no port is set.
+    """Open as long as the context is. Gives the address, or None where no port is set. word: see `app`.
 
     Raises ConfigError where they would be open to everybody, or the address cannot be had.
     """
@@ -41,7 +42,7 @@ async def doors(
         raise ConfigError(f"{SECTION}: {error}".replace("--insecure", f"{SECTION}.insecure")) from error
     from spotward.web.doors.app import build  # late: FastAPI is loaded where something is served
 
-    app: FastAPI = build(letterbox, clock, tokens.open_for if tokens is not None else None)
+    app: FastAPI = build(letterbox, clock, tokens.open_for if tokens is not None else None, word=word)
     door = await opened(host, port, section=SECTION)
     server = guest(app, context)
     tasks = [asyncio.create_task(server.serve(sockets=[door]))]

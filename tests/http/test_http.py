@@ -3,7 +3,7 @@
 import asyncio
 import http.client
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -84,13 +84,32 @@ async def test_one_connection_serves_many_requests() -> None:
     assert connections == 1
 
 
-async def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again_for_what_may_be_repeated() -> None:
+async def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     said = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
     async with speaking(saying(said)) as client:
         for _ in range(3):
             assert (await client.ask("GET", "/", seconds_max=SECONDS)).text == "hi"
             await asyncio.sleep(0.02)
+
+
+async def test_a_request_that_a_kept_connection_leaves_unanswered_goes_out_again_if_it_may_be_repeated() -> None:
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers the first request, hears the second, and hangs up."""
+        asked.append(await reader.readuntil(b" "))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+        with suppress(asyncio.IncompleteReadError):
+            asked.append(await reader.readuntil(b" "))
+        writer.close()
+
+    async with speaking(talk) as client:
+        for method in ("GET", "PUT", "GET"):
+            assert (await client.ask(method, "/", seconds_max=SECONDS)).text == "hi"
+        assert asked == [b"GET ", b"PUT ", b"PUT ", b"GET ", b"GET "]
         assert (await failure(client, method="POST")).code == "Unreachable"
+        assert asked[5:] == [b"POST "]
 
 
 async def test_an_answer_in_chunks_and_one_that_ends_with_the_connection_are_read() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from spotward.http.values import Answer
 from spotward.kube.answers import (
     BlockedByBudget,
     BudgetTrouble,
@@ -21,7 +22,6 @@ from spotward.kube.answers import (
     told,
 )
 from spotward.kube.pods import PodHands, meaning
-from spotward.kube.wire import Answer
 from spotward.model.node_action import PodOrder
 from spotward.model.node_event import PodResult
 from tests.kube.scripted import Visit, always, served, status_body

@@ -21,10 +21,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from spotward.engine.ports import Clock
+from spotward.http.values import Answer, Request
 from spotward.kube.configuration import Cluster
 from spotward.kube.credentials import Credentials
 from spotward.kube.resources import METHODS, Resource
-from spotward.kube.wire import REQUESTS_AT_ONCE_MAX, Answer, Request, Stream, Wire
+from spotward.kube.wire import REQUESTS_AT_ONCE_MAX, Stream, Wire
 from spotward.model.errors import OutsideError, Permanent, Transient
 
 FIELD_MANAGER = "spotward"

@@ -19,10 +19,10 @@ from math import ceil
 from typing import Any
 
 from spotward.engine.ports import WHOLE_JOURNAL, Clock, Owner
+from spotward.http.values import Answer
 from spotward.kube.client import Json, Kube, document, message_of, refusal
 from spotward.kube.records import JOURNAL_LABEL
 from spotward.kube.resources import LEASES
-from spotward.kube.wire import Answer
 from spotward.model.errors import ConfigError, LeaseHeld, OutsideError, StaleLease, Transient
 
 ACTING_SHARE = 0.7

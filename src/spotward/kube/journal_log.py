@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from spotward.http.values import Answer
 from spotward.kube.client import Json, Kube, document, message_of, refusal, status_of
 from spotward.kube.records import (
     COMMIT,
@@ -46,7 +47,6 @@ from spotward.kube.records import (
     record,
     unpacked,
 )
-from spotward.kube.wire import Answer
 from spotward.model.errors import ConfigError, OutsideError, Transient
 
 STORE_UNAVAILABLE = "StoreUnavailable"

@@ -12,6 +12,7 @@ disruption budget, which is about this pod, or from the server's fairness, which
 import re
 from typing import Any
 
+from spotward.http.values import Answer
 from spotward.kube.answers import (
     BlockedByBudget,
     BudgetTrouble,
@@ -36,7 +37,6 @@ from spotward.kube.client import (
 )
 from spotward.kube.reading import claim, read
 from spotward.kube.resources import CLAIMS, PODS
-from spotward.kube.wire import Answer
 from spotward.model.cluster import Claim
 from spotward.model.errors import OutsideError, Transient
 from spotward.model.node_action import PodOrder

@@ -21,10 +21,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from spotward.http.values import Answer
 from spotward.kube.client import LIST_SECONDS_MAX, Kube, refusal
 from spotward.kube.reading import Reader, read
 from spotward.kube.resources import Resource
-from spotward.kube.wire import Answer
 from spotward.model.errors import OutsideError, PayloadError, Permanent, Transient
 
 LIST_PAGE = 500

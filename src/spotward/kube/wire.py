@@ -1,5 +1,4 @@
-"""HTTP/1.1 to one API server: h11 reads and writes the protocol, asyncio moves the bytes, and this module keeps the
-connections.
+"""HTTP/1.1 to one API server: this module keeps the connections, and knows what is said when one fails.
 
 A request takes an idle connection or opens one; an answer read to its end puts it back. A watch has a connection to
 itself. A peer that vanished without a word (its machine lost power) is noticed by TCP keepalive within
@@ -12,17 +11,17 @@ names the state or the identity that it is meant for, so the server refuses the 
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import h11
 
+from spotward.http.connection import Connection, Dropped, headers_of
+from spotward.http.values import Answer, Request
 from spotward.kube.configuration import Cluster
 from spotward.model.errors import ConfigError, OutsideError, Permanent, Transient
 
@@ -42,82 +41,6 @@ ANSWER_BYTES_MAX = 256 * 1024 * 1024
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """One line of a watch. etcd keeps no object above 1.5 MB; JSON may need more room than what is stored."""
 
-HEADER_BYTES_MAX = 64 * 1024
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """One request, as it is written."""
-
-    method: str
-    target: str
-    """Path and query, without the server's own prefix."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """One answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-
-
-class Dropped(ConnectionError):  # noqa: N818 - it says what happened, and reads as that
-    """The peer closed the connection before its answer was whole."""
-
-
-class Connection:
-    """One connection, one request at a time."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES_MAX)
-        self.heard = False
-        """Did a byte of the present answer come?"""
-
-    @property
-    def usable(self) -> bool:
-        """Nobody has closed it yet, as far as we know, and it is idle."""
-        return self._http.our_state is h11.IDLE and not self._reader.at_eof() and not self._writer.is_closing()
-
-    async def begin(self, request: h11.Request, body: bytes) -> h11.Response:
-        """Send, and read as far as the headers of the answer."""
-        self.heard = False
-        parts = (request, h11.Data(data=body), h11.EndOfMessage()) if body else (request, h11.EndOfMessage())
-        self._writer.write(b"".join(self._http.send(part) or b"" for part in parts))
-        await self._writer.drain()
-        event = await self._event()
-        while isinstance(event, h11.InformationalResponse):
-            event = await self._event()
-        if not isinstance(event, h11.Response):
-            raise Dropped("the connection was closed before an answer came")
-        return event
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it comes; after its end the connection may be used again."""
-        while isinstance(event := await self._event(), h11.Data):
-            yield bytes(event.data)
-        if not isinstance(event, h11.EndOfMessage):
-            raise Dropped("the connection was closed within an answer")
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            data = await self._reader.read(READ_BYTES)
-            self.heard = self.heard or bool(data)
-            self._http.receive_data(data)
-        assert event is not h11.NEED_DATA
-        return event  # type: ignore[return-value]  # the type checker cannot tell the sentinel from its class
-
-    def close(self) -> None:
-        """Let go of it at once. Nothing of ours is on the way any more, so there is no farewell to wait for."""
-        self._writer.transport.abort()
-
 
 class Stream:
     """An answer that goes on until somebody ends it."""
@@ -128,7 +51,7 @@ class Stream:
 
     async def read(self) -> Answer:
         """All of it, for an answer that turned out to be none of those."""
-        return Answer(status=self.status, headers=self.headers, body=await whole(self._connection))
+        return Answer(status=self.status, headers=self.headers, body=await self._connection.body(ANSWER_BYTES_MAX))
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Line by line, without the line ends."""
@@ -140,18 +63,6 @@ class Stream:
                     yield line
             if len(rest) > LINE_BYTES_MAX:
                 raise Dropped(f"a line is longer than {LINE_BYTES_MAX} bytes")
-
-
-async def whole(connection: Connection) -> bytes:
-    """A body, up to a limit."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in connection.chunks():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > ANSWER_BYTES_MAX:
-            raise Dropped(f"an answer is longer than {ANSWER_BYTES_MAX} bytes")
-    return b"".join(parts)
 
 
 class Wire:
@@ -227,7 +138,7 @@ class Wire:
     async def _exchange(self, connection: Connection, request: Request) -> Answer:
         try:
             response = await connection.begin(self._written(request), request.body)
-            body = await whole(connection)
+            body = await connection.body(ANSWER_BYTES_MAX)
         except BaseException:  # a cancelled request leaves an answer on the line that nobody reads
             connection.close()
             raise
@@ -252,17 +163,17 @@ class Wire:
     async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                reader, writer = await asyncio.open_connection(
+                connection = await Connection.open(
                     self._host,
                     self._port,
-                    limit=READ_BYTES,
-                    ssl=self._trust,
-                    server_hostname=(self._cluster.tls_name or self._host) if self._trust else None,
+                    read_bytes=READ_BYTES,
+                    tls=self._trust,
+                    tls_name=self._cluster.tls_name,
                 )
         except TimeoutError:
             raise ConnectionError(f"no connection within {CONNECT_SECONDS_MAX:g} s") from None
-        keep_alive(writer.get_extra_info("socket"))
-        return Connection(reader, writer)
+        connection.keep_alive(PEER_SILENCE_SECONDS)
+        return connection
 
     # ---- what goes wrong -------------------------------------------------------------------------------------
 
@@ -287,24 +198,6 @@ class Wire:
     @property
     def _place(self) -> str:
         return f"{self._cluster.server}, named by {self._cluster.origin},"
-
-
-def headers_of(response: h11.Response) -> dict[str, str]:
-    """With names in lower case, which h11 gives."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-
-
-def keep_alive(connected: socket.socket) -> None:
-    """Ask the kernel to notice a peer that is gone. Option names differ by system; what it lacks is left out."""
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", int(PEER_SILENCE_SECONDS / 2)),
-        ("TCP_KEEPINTVL", int(PEER_SILENCE_SECONDS / 4)),
-        ("TCP_KEEPCNT", 2),
-        ("TCP_USER_TIMEOUT", int(PEER_SILENCE_SECONDS * 1000)),
-    ):
-        if hasattr(socket, name):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def trust(cluster: Cluster) -> ssl.SSLContext:

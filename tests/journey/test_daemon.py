@@ -16,7 +16,7 @@ from tests.cli.scenery import BYSTANDER, Scenery
 HARDLY_EVER = "observe_seconds: 86400\n"
 """A day of virtual time: what is done after the first look is done because of events."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ ADVISED = "EC2 Instance Rebalance Recommendation"
 ATTACH = "autoscaling.AttachInstances"
 RETIRE = "autoscaling.TerminateInstanceInAutoScalingGroup"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from spotward.emulator.settings import EmulatorSettings
 from tests.cli.program import Program
 from tests.cli.scenery import CALM, Scenery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SPEED = 10.0
 """EC2's two minutes are twelve seconds of ours, of which a busy machine needs some."""

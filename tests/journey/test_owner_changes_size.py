@@ -17,7 +17,7 @@ from spotward.emulator.settings import EmulatorSettings
 from tests.cli.program import Program
 from tests.cli.scenery import CALM, Scenery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SIZE = 6
 SPEED = 20.0

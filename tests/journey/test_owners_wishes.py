@@ -15,7 +15,7 @@ from spotward.emulator.server import Emulator
 from tests.cli.program import Program, Ran
 from tests.cli.scenery import Scenery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ BATCH = GroupPlan(name="batch", size=2, size_max=2, instance_type="c5.xlarge", w
 FRONT = GroupPlan(name="front", size=2, size_max=2, balanced=True)
 BILLING = GroupPlan(name="billing", size=2, opted_in=False)
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.house.test_style import CHECKOUT
 
 NOWHERE = CHECKOUT / "examples/scenarios/no-spot-anywhere.yaml"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 REGIONS = iter(("eu-west-1", "eu-west-2", "eu-central-1", "ap-southeast-2", "ca-central-1", "us-west-2", "us-east-2"))
 """What breaks calls for good has a region of its own."""

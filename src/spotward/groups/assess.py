@@ -32,12 +32,14 @@ class Prospect:
     instance: Instance | None
     fate: Fate
     reason: str
+    for_cluster: bool = False
+    """It is kept because of what is known, or not known, of the Kubernetes cluster."""
 
 
 def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: bool = False) -> tuple[Prospect, ...]:
     """A prospect for every member, in the order of the group. cluster_awaited: see `GroupsPolicy`."""
     busy = {old.id for swap in world.undertakings_of(group.id) for old in swap.olds}
-    in_cluster = hindrances_in_cluster(world, group, cluster_awaited=cluster_awaited)
+    in_cluster = _hindrances_in_cluster(world, group, cluster_awaited=cluster_awaited)
     hindrances = {m.instance_id: _hindrance(world, m, busy, in_cluster.get(m.instance_id)) for m in group.members}
     instances = {i.id: i for i in world.members(group)}
     staying = [m for m in group.members if not m.leaving]
@@ -66,7 +68,8 @@ def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: 
         else:
             drained = "; its node is emptied first" if is_node(world, member.instance_id) else ""
             fate, reason = Fate.TO_SPOT, f"on demand above the base{drained}"
-        return Prospect(member=member, instance=instance, fate=fate, reason=reason)
+        for_cluster = hindrance is not None and hindrance == in_cluster.get(member.instance_id)
+        return Prospect(member=member, instance=instance, fate=fate, reason=reason, for_cluster=for_cluster)
 
     return tuple(prospect(member) for member in group.members)
 
@@ -94,7 +97,7 @@ def _longest_serving_evenly(members: list[Member], instances: dict[str, Instance
     return [m for _, _, m in sorted(ranked, key=lambda entry: entry[:2])]
 
 
-def hindrances_in_cluster(world: World, group: Group, *, cluster_awaited: bool) -> dict[str, str]:
+def _hindrances_in_cluster(world: World, group: Group, *, cluster_awaited: bool) -> dict[str, str]:
     """Instance id → why it is not replaced as far as the Kubernetes cluster goes, for those of which that is so."""
     among = of_nodes(world, group)
     here = [world.instances[m.instance_id] for m in group.members if m.instance_id in world.instances and not m.leaving]

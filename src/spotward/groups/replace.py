@@ -7,7 +7,7 @@ all is known a swap is born, one batch at a time.
 from collections import Counter
 from collections.abc import Sequence
 
-from spotward.groups.assess import Fate, Prospect, assess, hindrances_in_cluster
+from spotward.groups.assess import Fate, Prospect, assess
 from spotward.groups.birth import (
     Candidate,
     affordable,
@@ -66,7 +66,7 @@ def _considered(world: World, subject: GroupId, policy: GroupsPolicy) -> Decisio
         return left_alone(subject, str(error))
     prospects = assess(world, group, wanted, cluster_awaited=policy.cluster_awaited)
     todo = [p for p in prospects if p.fate is not Fate.KEEP]
-    said = (_held_named(group), _nodes_named(world, group, policy))
+    said = (_held_named(group), _nodes_named(world, group, prospects))
     return Decision.joined([*said, _decided(world, group, wanted, todo, policy)])
 
 
@@ -81,10 +81,9 @@ def _decided(
     return _prepared(world, group, wanted, todo, policy)
 
 
-def _nodes_named(world: World, group: Group, policy: GroupsPolicy) -> Decision:
+def _nodes_named(world: World, group: Group, prospects: Sequence[Prospect]) -> Decision:
     """Members that are left alone because of the Kubernetes cluster, each reason said of the group once."""
-    found = hindrances_in_cluster(world, group, cluster_awaited=policy.cluster_awaited)
-    numbers = Counter(found[i] for i in sorted(found))
+    numbers = Counter(prospect.reason for prospect in prospects if prospect.for_cluster)
     text = "; ".join(f"{counted(number, 'member')} left alone: {reason}" for reason, number in numbers.items())
     wakes = WakeAt(time=next_beat(world.time, LINGERING_LOOK_SECONDS), subject=group.id)
     return Decision(

@@ -75,6 +75,8 @@ def why_not_replaced(world: World, instance: Instance, *, awaited: bool, among_n
     if not cluster.seen:
         return "is or may be a node of the Kubernetes cluster, which was not seen yet"
     node = cluster.node_for(instance.id)
+    if node is not None and cluster.silent_since is None:
+        return None
     if cluster.silent_since is not None and (
         among_nodes or instance.launch_time > cluster.silent_since - JOINING_SECONDS
     ):

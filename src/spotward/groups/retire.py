@@ -72,18 +72,21 @@ def is_hurried(scene: Scene, instance_id: str) -> bool:
 
 def _hurry_time(scene: Scene, instance_id: str) -> float:
     doom = scene.world.dooms.get(instance_id)
-    seconds = min(_hook_seconds(scene), scene.policy.hook_seconds)
+    seconds = _hook_seconds(scene)
     return doom.deadline - seconds if doom is not None and doom.deadline is not None and seconds else float("inf")
 
 
 def _hook_seconds(scene: Scene) -> float:
-    """How long the group's termination hooks may hold a member."""
-    known = scene.world.details.get(scene.group.id)
+    """How long a member that EC2 takes is left to the software behind the group's termination hooks; 0: not at all."""
+    known = scene.world.details.get(scene.group.id) if scene.policy.hook_seconds else None
     hooks = known.details.hooks if known is not None else ()
-    return sum(float(hook.heartbeat_timeout_seconds) for hook in hooks if hook.transition == TERMINATING)
+    waits_seconds = sum(float(hook.heartbeat_timeout_seconds) for hook in hooks if hook.transition == TERMINATING)
+    return min(waits_seconds, scene.policy.hook_seconds)
 
 
 def _woken_for_hooks(steps: Steps, scene: Scene) -> Steps:
+    if not _hook_seconds(scene):
+        return steps
     moments = (_hurry_time(scene, old.id) for old in steps.swap.olds)
     soonest = min((moment for moment in moments if moment > scene.world.time), default=float("inf"))
     return steps.waking(soonest) if soonest < float("inf") else steps

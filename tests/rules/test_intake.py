@@ -140,6 +140,14 @@ def test_what_no_rule_takes_is_said_once_and_why(one: Occurrence, told: str) -> 
     assert not stage.plugins.calls
 
 
+def test_a_long_type_is_compared_with_nothing_so_that_no_sender_can_keep_us_busy() -> None:
+    text = "rules:\n" + "".join(
+        rule(f"r{number}", f"prometheus.server.alert.{'x' * 200}{number}") for number in range(99)
+    )
+    one = occurrence(f"prometheus.server.alert.{'x' * 900}")
+    assert matched(rules(text), one).reason == "no rule takes events of its type"
+
+
 def test_what_no_rule_takes_is_forgotten_when_it_is_not_heard_any_more_and_then_said_again() -> None:
     stage = Stage(one_rule()).hear(occurrence("com.other")).play(DAY)
     assert not len(stage.world.turns)

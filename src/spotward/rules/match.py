@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from spotward.model.occurrence import RESOLVED, Occurrence
 from spotward.model.units import listed
@@ -11,6 +12,15 @@ from spotward.rules.rulebook import Rule, Rules
 
 NEAR = 0.8
 """How alike two types must be for one to be taken for the other, misspelt."""
+
+MISSPELT_CHARACTERS_MAX = 128
+"""No longer type is compared: what it takes grows with its square, and the sender chooses it."""
+
+MISSPELT_GLOBS_MAX = 200
+"""A type is compared with no more than these."""
+
+NEAREST_KEPT = 1_024
+"""Of so many types it is known which glob is nearest: what no rule takes may come five hundred times a second."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +64,18 @@ def _reason(rules: Rules, occurrence: Occurrence, misses: list[str]) -> str:
         return f"no rule takes it: {listed(misses, most=3)}"
     if occurrence.resolved and _means_firing(rules, occurrence):
         return f"no rule takes it: alerts that are over are taken only by rules whose events end in `{RESOLVED}`"
-    globs = [glob for rule in rules.rules for glob in rule.events]
-    near = get_close_matches(occurrence.type, globs, n=1, cutoff=NEAR)
-    hint = f"; a rule names `{near[0]}`, which is nearly the same" if near else ""
+    near = _nearest(tuple(glob for rule in rules.rules for glob in rule.events), occurrence.type)
+    hint = f"; a rule names `{near}`, which is nearly the same" if near else ""
     return f"no rule takes events of its type{hint}"
+
+
+@lru_cache(maxsize=NEAREST_KEPT)
+def _nearest(globs: tuple[str, ...], kind: str) -> str:
+    """The glob that a type was perhaps meant for; empty where none is near. Looking takes long, so it is kept."""
+    if len(kind) > MISSPELT_CHARACTERS_MAX:
+        return ""
+    near = get_close_matches(kind, list(dict.fromkeys(globs))[:MISSPELT_GLOBS_MAX], n=1, cutoff=NEAR)
+    return near[0] if near else ""
 
 
 def _means_firing(rules: Rules, occurrence: Occurrence) -> bool:

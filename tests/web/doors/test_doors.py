@@ -18,7 +18,6 @@ from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event, InterruptionNoticed
 from spotward.model.flow_event import Occurred
 from spotward.plugins.sdk.safety import Safety
-from spotward.web.doors import letterbox as letterboxes
 from spotward.web.doors.body import BODY_BYTES_MAX
 from spotward.web.doors.letterbox import Letterbox
 from spotward.web.doors.serving import doors
@@ -54,8 +53,8 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 class House:
     """Takes what comes in by the doors, as the engine does: stores it, then acknowledges it."""
 
-    def __init__(self) -> None:
-        self.letterbox = Letterbox()
+    def __init__(self, letterbox: Letterbox | None = None) -> None:
+        self.letterbox = letterbox or Letterbox()
         self.heard: list[Event | PayloadError] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -73,9 +72,13 @@ class House:
 
 @asynccontextmanager
 async def housed(
-    safety: Safety | None = None, *, host: str = "127.0.0.1", trust: ssl.SSLContext | None = None
+    safety: Safety | None = None,
+    *,
+    host: str = "127.0.0.1",
+    trust: ssl.SSLContext | None = None,
+    letterbox: Letterbox | None = None,
 ) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
-    house = House()
+    house = House(letterbox)
     living = asyncio.ensure_future(house.live())
     safety = safety or Safety(insecure=True)
     async with doors(house.letterbox, SystemClock(), host=host, port=0, safety=safety) as address:
@@ -151,10 +154,8 @@ async def test_taken_is_said_only_once_it_is_stored() -> None:
 
 
 @in_a_loop
-async def test_what_cannot_be_stored_now_is_to_be_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letterboxes, "TAKEN_SECONDS_MAX", 0.1)
-    monkeypatch.setattr(letterboxes, "LETTERS_MAX", 3)
-    async with housed() as (house, client):
+async def test_what_cannot_be_stored_now_is_to_be_said_again() -> None:
+    async with housed(letterbox=Letterbox(letters_max=3, taken_seconds_max=0.1)) as (house, client):
         house.open.clear()
         slow = await client.post("/api/v2/alerts", json=[ALERT] * 2)
         full = await client.post("/api/v2/alerts", json=[ALERT] * 3)

@@ -28,8 +28,9 @@ class Letterbox:
 
     name = "doors"
 
-    def __init__(self) -> None:
+    def __init__(self, *, letters_max: int = LETTERS_MAX, taken_seconds_max: float = TAKEN_SECONDS_MAX) -> None:
         self._letters: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._letters_max, self._taken_seconds_max = letters_max, taken_seconds_max
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """Everything that is put in, for as long as anybody listens."""
@@ -40,16 +41,16 @@ class Letterbox:
         """Returns when all of it is stored. Raises LetterboxFull."""
         if not said:
             return
-        if self._letters.qsize() + len(said) > LETTERS_MAX:
+        if self._letters.qsize() + len(said) > self._letters_max:
             raise LetterboxFull(f"{self._letters.qsize()} events wait to be taken up; say it again later")
         stored = _Stored(len(said))
         for each in said:
             self._letters.put_nowait(Delivery(event=each, acknowledge=stored.one_more))
         try:
-            async with asyncio.timeout(TAKEN_SECONDS_MAX):
+            async with asyncio.timeout(self._taken_seconds_max):
                 await stored.all
         except TimeoutError:
-            raise LetterboxFull(f"it was not stored within {TAKEN_SECONDS_MAX:g} s; say it again") from None
+            raise LetterboxFull(f"it was not stored within {self._taken_seconds_max:g} s; say it again") from None
 
 
 class _Stored:

@@ -13,8 +13,8 @@ from spotward.sim.shocks import PoolShock
 from tests.cli.program import Program
 from tests.cli.scenery import CALM, Scenery
 
-SPEED = 4.0
-"""EC2's two minutes are thirty seconds of ours, of which a busy machine takes some to start a program."""
+SPEED = 3.0
+"""EC2's two minutes are forty seconds of ours, of which a busy machine takes some to start a program."""
 
 LAUNCHED = "EC2 Instance Launch Successful"
 WARNED = "EC2 Spot Instance Interruption Warning"

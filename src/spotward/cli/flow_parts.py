@@ -3,16 +3,13 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
 
 from spotward.config import Config, PluginTrust
 from spotward.engine.ports import Clock, Source, Store
 from spotward.model.errors import ConfigError
 from spotward.model.flow import Flow, Outcome
 from spotward.model.flow_event import FlowCancelled, FlowEvent, FlowRetried
-from spotward.model.hours import Zone
 from spotward.plugins.builtin.annotate import Annotate
 from spotward.plugins.builtin.command import Exec
 from spotward.plugins.builtin.notify import Notify
@@ -25,9 +22,6 @@ from spotward.plugins.sdk.safety import Safety
 from spotward.rules.rulebook import Callee, Rules
 from spotward.web.doors.letterbox import Letterbox
 from spotward.web.doors.serving import doors
-
-ZONE_YEARS = 5
-"""So far ahead, and one year back, the offsets of a zone are looked up when rules are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +44,7 @@ def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
     if config.flows.rules is None and config.doors.port is None:
         return None
     own = _own(config)
-    rules = read_rules(config.flows.rules, [plugin.name for plugin in own], now=clock.now())
+    rules = read_rules(config.flows.rules, [plugin.name for plugin in own])
     unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.callees})
     if unknown:
         raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")
@@ -59,7 +53,7 @@ def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
     return FlowParts(rules=rules, host=host, hands=FlowHands(host, clock), letterbox=Letterbox())
 
 
-def read_rules(file: Path | None, builtin: Iterable[str], *, now: float) -> Rules:
+def read_rules(file: Path | None, builtin: Iterable[str]) -> Rules:
     """The rules in a file; none without one. Raises ConfigError."""
     if file is None:
         return Rules()
@@ -68,25 +62,10 @@ def read_rules(file: Path | None, builtin: Iterable[str], *, now: float) -> Rule
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot be read: {why}; give the path of a rules file", file=str(file)) from error
-    from spotward.rules.build import Zones  # late, and the next: reading YAML is for those who have rules
+    from spotward.cli.zone_files import zones  # late, and the next: reading YAML is for those who have rules
     from spotward.rules.parse import parse
 
-    zones = Zones(names=tuple(sorted(available_timezones())), zone=lambda name: zone(name, now))
-    return parse(text, file=str(file), zones=zones, builtin=builtin)
-
-
-def zone(name: str, now: float) -> Zone:
-    """The offsets of a zone around now, as the machine's files have them."""
-    place = ZoneInfo(name)
-    begin = datetime.fromtimestamp(now, UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=366)
-    offsets: list[tuple[float, int]] = []
-    for hour in range((ZONE_YEARS + 1) * 366 * 24):
-        moment = begin + timedelta(hours=hour)
-        offset = moment.astimezone(place).utcoffset()
-        seconds = int(offset.total_seconds()) if offset is not None else 0
-        if not offsets or offsets[-1][1] != seconds:
-            offsets.append((moment.timestamp(), seconds))
-    return Zone(name=name, offsets=tuple(offsets))
+    return parse(text, file=str(file), zones=zones(), builtin=builtin)
 
 
 @asynccontextmanager

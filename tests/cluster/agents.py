@@ -2,6 +2,7 @@
 follows a drill, and the rights of deploy/clusterrole.yaml."""
 
 import asyncio
+import itertools
 import json
 import secrets
 import sys
@@ -25,6 +26,8 @@ from tests.ports import free_port
 COMMAND = (sys.executable, "-m", "spotward", "agent")
 SECONDS = 5.0
 POLL_SECONDS = 0.5
+START_SECONDS_MAX = 60.0
+"""Of which it needs half a one, on a machine that has nothing else to do."""
 
 
 class Agent:
@@ -45,10 +48,10 @@ class Agent:
     def says(self, words: str) -> bool:
         return words in self._log.read_text()
 
-    async def said(self, words: str) -> None:
+    async def said(self, words: str, *, seconds_max: float = PATIENCE_SECONDS) -> None:
         """Wait for it. Fails with all that it said instead."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(seconds_max):
                 while not self.says(words):  # noqa: ASYNC110 - a file tells nobody that it grew
                     await asyncio.sleep(0.1)
         except TimeoutError:
@@ -67,6 +70,7 @@ class Machine:
 
     def __init__(self, stage: Stage, node: Node, door: MetadataDoor, folder: Path) -> None:
         self.stage, self.node, self.door, self._folder = stage, node, door, folder
+        self._lives = itertools.count(1)
 
     async def now(self) -> Node:
         return await self.stage.node_now(self.node.name)
@@ -84,7 +88,8 @@ class Machine:
     @asynccontextmanager
     async def agent(self, *words: str, config: str = "") -> AsyncIterator[Agent]:
         """Its agent, listening; killed at the end if it has not ended by itself."""
-        port, log, settings = free_port(), self._folder / "log", self._folder / "spotward.yaml"
+        port, settings = free_port(), self._folder / "spotward.yaml"
+        log = self._folder / f"log of life {next(self._lives)}"
         settings.write_text(config)
         told: Mapping[str, object] = {
             "--node-name": self.node.name,
@@ -96,13 +101,13 @@ class Machine:
             "--poll-seconds": POLL_SECONDS,
         }
         given = [str(part) for pair in told.items() for part in pair]
-        with log.open("a") as output:
+        with log.open("w") as output:
             process = await asyncio.create_subprocess_exec(
                 *COMMAND, *given, *words, env=bare_environment(), stdout=output, stderr=output
             )
         agent = Agent(process, log, port)
         try:
-            await agent.said('"started"')
+            await agent.said('"started"', seconds_max=START_SECONDS_MAX)
             yield agent
         finally:
             if process.returncode is None:
@@ -112,10 +117,12 @@ class Machine:
 
 @asynccontextmanager
 async def machine(
-    stage: Stage, folder: Path, steps: str = "", *, v1: bool = True, about: str = ""
+    stage: Stage, folder: Path, steps: str = "", *, v1: bool = True, about: str = "", instance: str = ""
 ) -> AsyncIterator[Machine]:
-    """A node whose machine has something to tell. steps: those of a drill, from now on. about: more of the machine."""
-    instance = f"i-{secrets.token_hex(8)}0"
+    """A node whose machine has something to tell. steps: those of a drill, from now on. about: more of the machine.
+    instance: the id of one that there is.
+    """
+    instance = instance or f"i-{secrets.token_hex(8)}0"
     node = await stage.node(providerID=f"aws:///us-east-1a/{instance}")
     text = f"machine: {{instance_id: {instance}, region: us-east-1, {about}}}\n" + (f"steps:\n{steps}" if steps else "")
     clock = SystemClock()

@@ -51,6 +51,17 @@ def test_a_budget_that_can_never_open_is_named_and_passed_at_the_last_moment(bud
     assert "1 past a disruption budget" in stage.words()[-1]
 
 
+def test_a_budget_that_went_while_nobody_looked_holds_no_pod_back() -> None:
+    budget = a_budget("web", max_unavailable="0")
+    stage = Stage(a_cluster(a_pod("web-1"), budgets=(budget,))).notice("i-1", 10.0).play(until=30.0)
+    assert asked(stage, "evict") == []
+    stage.cluster.budgets.clear()
+    stage.restart()
+    stage.play(until=60.0)
+    assert len(asked(stage, "evict")) == 1
+    assert asked(stage, "delete") == []
+
+
 def test_two_budgets_over_one_pod_are_named_and_passed_at_the_last_moment() -> None:
     budgets = (a_budget("web", max_unavailable="1"), replace(a_budget("web", min_available="0"), name="other"))
     stage = Stage(a_cluster(a_pod("web-1"), budgets=budgets)).notice("i-1", 10.0).play(until=125.0)

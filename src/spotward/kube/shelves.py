@@ -62,17 +62,15 @@ class Shelf(Generic[T]):
                 pass
 
     def take_part(self, news: Listed[T], belongs: Callable[[T], bool]) -> None:
-        """All that there is of a part: of the others nothing is said."""
-        listed = {self.name_of(item) for item in news.items}
-        for item in [item for name, item in self.known.items() if belongs(item) and name not in listed]:
-            self.take(Removed(item=item))
-        for item in news.items:
-            self.take(Changed(item=item))
+        """All that there is of a part; the others stay as they were."""
+        items = [item for item in self.known.values() if not belongs(item)]
+        items += news.items
+        self.take(Listed(items=tuple(items)))
 
     def empty(self) -> None:
-        """What stood here is followed no more, and told as gone."""
-        for item in list(self.known.values()):
-            self.take(Removed(item=item))
+        """What stood here is followed no more."""
+        if self.known:
+            self.take(Listed(items=()))
 
     def batch(self) -> Batch[T] | None:
         """What was not told yet; from here on it counts as told. None if there is nothing."""

@@ -258,6 +258,17 @@ def _budgets_changed(incident: Incident, world: World, event: BudgetsSeen) -> In
 
 
 def _in_doubt(incident: Incident) -> Incident:
-    """After a restart what was asked of a pod may have been done or not: it is looked at before it is asked again."""
-    records = tuple(replace(r, fate=Fate.WAITING) if r.fate is Fate.ASKED else r for r in incident.pods)
-    return replace(incident, pods=records)
+    """After a restart what was asked of a pod may have been done or not: it is looked at before it is asked again. And
+    what held a pod back may be gone since, without anybody telling so: that is looked at again, too.
+    """
+    return replace(incident, pods=tuple(_after_restart(record) for record in incident.pods))
+
+
+def _after_restart(record: PodRecord) -> PodRecord:
+    match record.fate:
+        case Fate.ASKED:
+            return replace(record, fate=Fate.WAITING)
+        case Fate.BLOCKED:
+            return replace(record, fate=Fate.WAITING, deadlocked=False, budgets=(), retry_time=0.0)
+        case _:
+            return record

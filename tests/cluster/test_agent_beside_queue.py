@@ -132,7 +132,7 @@ async def test_the_agent_hears_first(
 ) -> None:
     async with machine(stage, tmp_path, INTERRUPTED, instance=spot) as place:
         pod = await stage.pod(place.node, play=SLOW, terminationGracePeriodSeconds=GRACE_SECONDS)
-        with daemon(program) as running:
+        with daemon(program, region) as running:
             async with place.agent(config=AGENT) as agent:
                 before, set_by_agent = await on_its_way(stage, pod), await noted(place)
                 await hear_from_queue(region, place)
@@ -152,7 +152,7 @@ async def test_the_queue_hears_first(
 ) -> None:
     async with machine(stage, tmp_path, INTERRUPTED, instance=spot) as place:
         pod = await stage.pod(place.node, play=SLOW, terminationGracePeriodSeconds=GRACE_SECONDS)
-        with daemon(program) as running:
+        with daemon(program, region) as running:
             await hear_from_queue(region, place)
             before, set_by_daemon = await on_its_way(stage, pod), await noted(place)
             async with place.agent(config=AGENT) as agent:

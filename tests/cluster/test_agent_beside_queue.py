@@ -24,8 +24,8 @@ from tests.cli.program import Program, Running
 from tests.cli.scenery import CALM, Scenery
 from tests.cluster.agents import Agent, Machine, machine
 from tests.cluster.control_plane import SPOTWARD, ControlPlane
+from tests.cluster.queue_scenes import EMPTY_SECONDS_MAX, daemon, is_empty, put
 from tests.cluster.stage import Stage, on_stage
-from tests.cluster.test_queue_to_drain import EMPTY_SECONDS_MAX, daemon, is_empty, put
 from tests.emulator.clients import eventually
 
 INTERRUPTED = "  - {at: 0, interruption: {action: terminate, in: 10m}}"

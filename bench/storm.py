@@ -43,11 +43,13 @@ from tests.cluster.storm import (
 
 REGION = "us-east-1"
 PLAN = Plan()
-RATIO_MAX = 1.5
+RATIO_AIM, RATIO_MAX = 1.5, 1.8
+"""What is to be kept, and what a machine that is busy with other things may make of it."""
+
 TRIES_MAX = 2
 """The second only if the first broke a bound."""
 
-AGAINST = "against the bare loop"
+AGAINST = f"against the bare loop (aim: {RATIO_AIM:g})"
 DEADLINE_SECONDS = 120.0
 WAIT_SECONDS_MAX = 120.0
 CALM_SECONDS = 8.0

@@ -19,7 +19,7 @@ from spotward.engine.clock import SystemClock
 from spotward.http.client import Client
 from spotward.model.cluster import Node
 from tests.cli.program import bare_environment
-from tests.cluster.control_plane import SPOTWARD
+from tests.cluster.control_plane import AGENT
 from tests.cluster.stage import PATIENCE_SECONDS, Stage
 from tests.ports import free_port
 
@@ -93,7 +93,7 @@ class Machine:
         settings.write_text(config)
         told: Mapping[str, object] = {
             "--node-name": self.node.name,
-            "--kubeconfig": self.stage.control_plane.kubeconfig(SPOTWARD),
+            "--kubeconfig": self.stage.control_plane.kubeconfig(AGENT),
             "--metadata-endpoint": self.door.url,
             "--bind-addr": f"127.0.0.1:{port}",
             "--state": self._folder / "state",

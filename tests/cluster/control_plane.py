@@ -27,7 +27,10 @@ from tests.ports import free_ports
 
 ADMIN = "admin"
 SPOTWARD = "system:serviceaccount:spotward:spotward"
-"""As whom everything under test runs: it may do what deploy/clusterrole.yaml says, and no more."""
+"""As whom everything under test runs but agents: it may do what deploy/clusterrole.yaml says, and no more."""
+
+AGENT = "system:serviceaccount:spotward:spotward-agent"
+"""As whom agents run: they may do what deploy/agent.yaml says, and no more."""
 
 NOBODY = "nobody"
 """Somebody who is known and may do nothing."""
@@ -81,6 +84,7 @@ class ControlPlane:
         users = {
             ADMIN: (MASTERS,),
             SPOTWARD: ("system:serviceaccounts", "system:serviceaccounts:spotward", "system:authenticated"),
+            AGENT: ("system:serviceaccounts", "system:serviceaccounts:spotward", "system:authenticated"),
             NOBODY: ("system:authenticated",),
         }
         self.papers: Papers = issue(folder / "papers", users)

@@ -30,6 +30,8 @@ from spotward.model.node_action import PodOrder
 from tests.cluster.control_plane import ADMIN, SPOTWARD, ControlPlane
 
 ROLES = Path(__file__).parents[2] / "deploy" / "clusterrole.yaml"
+AGENT_MANIFEST = ROLES.with_name("agent.yaml")
+GRANTED = "-granted"
 
 NAMESPACES = Resource(group="", version="v1", plural="namespaces", kind="Namespace")
 ACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
@@ -215,13 +217,25 @@ def order(pod: Pod, grace_seconds: int | None = None) -> PodOrder:
 
 
 async def grant(owner: Kube) -> None:
-    """What deploy/clusterrole.yaml grants, as its comment says to apply it."""
+    """What deploy/clusterrole.yaml grants, as its comment says to apply it; to agents, what deploy/agent.yaml does."""
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "spotward"}}
     await owner.json("create", NAMESPACES, body=body)
     for document in YAML(typ="safe").load_all(ROLES.read_text()):
         group, _, version = document["apiVersion"].rpartition("/")
         resource = Resource(group=group, version=version, plural=f"{document['kind'].lower()}s", kind=document["kind"])
         await owner.json("create", resource, namespace=document["metadata"].get("namespace"), body=document)
+    for document in YAML(typ="safe").load_all(AGENT_MANIFEST.read_text()):
+        if document["kind"] in ("ClusterRole", "ClusterRoleBinding"):
+            document["metadata"]["name"] += GRANTED  # the file's own names stay free for who applies it
+            if "roleRef" in document:
+                document["roleRef"]["name"] += GRANTED
+            resource = Resource(
+                group="rbac.authorization.k8s.io",
+                version="v1",
+                plural=f"{document['kind'].lower()}s",
+                kind=document["kind"],
+            )
+            await owner.json("create", resource, body=document)
 
 
 def on_stage(play: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

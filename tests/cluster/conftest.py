@@ -1,7 +1,7 @@
 """One control plane for all tests of a run, and for each test a namespace and nodes of its own.
 
 Tests that stop a component start a control plane of their own (`own_control_plane`), so that nobody else meets them.
-For those that begin in a queue there is one region of the embedded cloud, which runs as fast as the API server's clock:
+Those of a module that begin in a queue share a region of the embedded cloud, which runs as fast as the API server's clock:
 what takes its time there to boot is asked for once, for all of them.
 """
 
@@ -70,14 +70,14 @@ def grant_all(running: ControlPlane) -> None:
 # ---- a region of the embedded cloud ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a process has one embedded cloud at a time, and other modules have their own
 def region() -> Iterator[Scenery]:
     with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
         emulator.sites.shock(CALM)
         yield Scenery(emulator, queue=False, bystander=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spots(region: Scenery) -> list[str]:
     """Spot instances in no group, which boot together; each is for one test."""
     made = region.hand.ec2.run_instances(

@@ -1,8 +1,8 @@
 """One control plane for all tests of a run, and for each test a namespace and nodes of its own.
 
 Tests that stop a component start a control plane of their own (`own_control_plane`), so that nobody else meets them.
-Those of a module that begin in a queue share a region of the embedded cloud, which runs as fast as the API server's clock:
-what takes its time there to boot is asked for once, for all of them.
+Those of a module that begin in a queue share a region of the embedded cloud, which runs as fast as the API server's
+clock: what takes its time there to boot is asked for once, for all of them.
 """
 
 import asyncio

@@ -169,6 +169,15 @@ def launched(region: Scenery, group: str) -> list[str]:
     return [one.id for one in region.launched() if _is_of(one.tags, (group,))]
 
 
+def planned_as_it_will_be(program: Program, group: str) -> None:
+    """`spotward plan` sees that the member is a node, and that it will be replaced all the same."""
+    settings = program.state.parent / "plan.yaml"
+    settings.write_text(SETTINGS)
+    document = program("plan", "--config", settings, "--output", "json").document
+    members = [member for each in document["groups"] if each["name"] == group for member in each["members"]]
+    assert [member["fate"] for member in members] == ["replace by Spot"], members
+
+
 # ---- the plays -----------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +190,7 @@ def test_nodes_are_replaced_to_save_money_on_advice_and_at_a_notice_and_no_pod_g
 
     async def play(stage: Stage) -> None:
         async with machines(stage, region, dear, advised, noticed) as here:
+            await asyncio.to_thread(planned_as_it_will_be, program, dear)
             with daemon(program, region, SETTINGS) as running:
                 put(region, ADVICE, "aws.ec2", {"instance-id": first})
                 put(region, ADVICE, "aws.ec2", {"instance-id": third})

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,10 @@ from spotward.groups.assess import Fate, assess
 from spotward.groups.policy import policy_of
 from spotward.groups.replace import pools_question
 from spotward.groups.scope import in_scope
+from spotward.kube.surroundings import Surroundings
 from spotward.model.errors import ConfigError, StaleLease, Transient
 from spotward.model.event import Event, PoolsRecommended, Tick
+from spotward.model.node_event import NodesSeen
 from spotward.model.world import World
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ look at a whole region serves only a run that lasts long.
 
 FLOW_SECONDS_MAX = 3600.0
 """For no longer does `flows retry`, where no daemon runs, wait for the flow's end."""
+
+NODES_SECONDS_MAX = 15.0
+"""How long `plan` waits for the cluster to tell of its nodes."""
 
 log_ = structlog.get_logger("spotward")
 
@@ -212,9 +217,21 @@ async def planned(config: Config) -> PlanDocument:
 
 
 async def _rehearsed(house: Parts) -> Rehearsal:
+    nodes = await nodes_now(house.cluster.surroundings) if house.cluster is not None else ()
     tick = Tick(time=house.clock.now(), regions=house.regions)
     core = house.core(dry_run_guard)
-    return await rehearse(core, house.tied_hands, house.clock, [tick], tell=house.world.rehearsing)
+    return await rehearse(core, house.tied_hands, house.clock, [*nodes, tick], tell=house.world.rehearsing)
+
+
+async def nodes_now(cluster: Surroundings) -> tuple[Event, ...]:
+    """The nodes that there are now, as the cluster tells them; nothing where it does not tell in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(NODES_SECONDS_MAX), aclosing(cluster.deliveries()) as deliveries:
+            async for delivery in deliveries:
+                if isinstance(delivery.event, NodesSeen):
+                    return (delivery.event,)
+    log_.warning("the cluster does not tell of its nodes; what may be one is left alone", cluster=cluster.name)
+    return ()
 
 
 async def _with_prices(house: Parts, world: World) -> World:

@@ -147,3 +147,9 @@ def test_text_that_utf_8_cannot_carry_is_a_value_error() -> None:
     event = InterruptionNoticed(time=1, region="us-east-1", instance_id="i-\ud800", deadline=2)
     with pytest.raises(ValueError, match="surrogates"):
         EVENTS.text(event)
+
+
+def test_a_text_that_is_kept_is_that_of_its_own_value_and_of_no_other() -> None:
+    ticks = [Tick(time=float(number), regions=(f"r-{number}",)) for number in range(2_000)]
+    for _ in range(2):
+        assert [EVENTS.value(EVENTS.text(tick)) for tick in ticks] == ticks

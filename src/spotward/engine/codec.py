@@ -27,15 +27,34 @@ def text_of(value: Any) -> bytes:
     return _written(value).encode()
 
 
-class Codec(Generic[Value]):
-    """One type, written and read."""
+KEPT_BYTES_MAX = 8 * 1024
+"""A longer text is not kept."""
 
-    def __init__(self, hint: Any) -> None:
+
+class Codec(Generic[Value]):
+    """One type, written and read.
+
+    A value is written several times on its way into the journal: to see that it can be, for the store, for its copy. In
+    a storm that is a tenth of all work; so the last texts are kept with their values, which never change.
+    """
+
+    def __init__(self, hint: Any, *, kept: int = 0) -> None:
+        """kept: so many of the last texts, at most. Threads may share it: a place is read and written whole."""
         self._hint = hint
+        self._kept: list[tuple[Value, bytes] | None] = [None] * kept
 
     def text(self, value: Value) -> bytes:
         """See `text_of`."""
-        return text_of(value)
+        if not self._kept:
+            return text_of(value)
+        place = (id(value) >> 4) % len(self._kept)
+        known = self._kept[place]
+        if known is not None and known[0] is value:
+            return known[1]
+        text = text_of(value)
+        if len(text) <= KEPT_BYTES_MAX:
+            self._kept[place] = (value, text)
+        return text
 
     def value(self, text: bytes | str) -> Value:
         """What the text says. Raises ValueError for text that this version cannot read."""
@@ -43,7 +62,10 @@ class Codec(Generic[Value]):
         return read
 
 
-EVENTS: Codec[Event] = Codec(Event)
+KEPT = 256
+"""Of events and of undertakings: more than one batch has."""
+
+EVENTS: Codec[Event] = Codec(Event, kept=KEPT)
 PAGES: Codec[Page] = Codec(Page)
 WISHES: Codec[WishState] = Codec(WishState)
 POOLS: Codec[PoolMemory] = Codec(PoolMemory)
@@ -55,9 +77,9 @@ POOL_KEYS: Codec[tuple[str, Pool]] = Codec(tuple[str, Pool])
 NAMES: Codec[str] = VERDICTS
 
 UNDERTAKINGS: dict[str, Codec[Undertaking]] = {
-    Swap.kind: Codec(Swap),
-    Incident.kind: Codec(Incident),
-    Flow.kind: Codec(Flow),
+    Swap.kind: Codec(Swap, kept=KEPT),
+    Incident.kind: Codec(Incident, kept=KEPT),
+    Flow.kind: Codec(Flow, kept=KEPT),
 }
 """Kind → how undertakings of that kind are written."""
 

@@ -22,6 +22,7 @@ from spotward.plugins.builtin.annotate import Grafana
 from spotward.plugins.builtin.command import Command
 from spotward.plugins.builtin.notify import Destination
 from spotward.plugins.builtin.request import Target
+from spotward.plugins.host.settings import Trust
 from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
 
@@ -141,35 +142,13 @@ class Doors(_Section):
     """Let everybody in, readable on the way. Whoever reaches the port can then make rules act."""
 
 
-class PluginTrust(_Section):
-    """How a plugin of the rules file knows us, and we know it. Secrets stay out of that file."""
-
-    ca: Path | None = None
-    """The authority of the plugin's certificate. None, with `tls`, means those that the machine trusts."""
-
-    certificate: Path | None = None
-    """Our certificate, for a plugin that asks for one."""
-
-    key: Path | None = None
-    """Its private key."""
-
-    token_file: Path | None = None
-    """Sent as `Authorization: Bearer`; read anew when it is renewed."""
-
-    tls: bool = False
-    """Speak TLS. Implied by `ca` and `certificate`."""
-
-    server_name: str | None = None
-    """The name in the plugin's certificate, where it is not that of its address."""
-
-
 class Flows(_Section):
     """Your own rules: what to do when something occurs."""
 
     rules: Path | None = None
     """The rules file. None: nothing that comes in by the doors is acted on."""
 
-    plugins: Mapping[str, PluginTrust] = {}
+    plugins: Mapping[str, Trust] = {}
     """For plugins of the rules file, by their names: certificates and tokens."""
 
     notify: Mapping[str, Annotated[Destination, Field(discriminator="kind")]] = {}

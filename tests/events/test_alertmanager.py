@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotward.events.alertmanager import ALERTS_MAX, read_alerts
+from spotward.events.alertmanager import read_alerts
+from spotward.events.heard import SAID_MAX
 from spotward.model.errors import PayloadError
 from spotward.model.occurrence import Occurrence
 
@@ -101,7 +102,7 @@ def test_one_that_cannot_be_read_costs_the_others_nothing() -> None:
         ('{"a": 1}', "an object and no list of alerts"),
         ("3", "a number and no list of alerts"),
         ("[" * 100_000, "nested too deeply"),
-        (json.dumps([{}] * (ALERTS_MAX + 1)), "send at most 10000"),
+        (json.dumps([{}] * (SAID_MAX + 1)), "send at most 10000"),
     ],
 )
 def test_what_is_no_list_of_alerts_is_said(text: str, words: str) -> None:

@@ -21,6 +21,8 @@ from spotward.engine.clock import clock_from_environment
 from spotward.model.errors import ConfigError
 from spotward.model.flow import Flow, Outcome, TaskFact, TaskState
 from spotward.model.units import counted, moment, span
+from spotward.plugins.host.papers import token
+from spotward.plugins.host.settings import Trust
 
 LISTED_MAX = 1_000
 """`flows list` tells no more than the youngest so many."""
@@ -138,10 +140,8 @@ async def _through_the_doors(config: Config, key: str, word: Word) -> None:
         trust = ssl.create_default_context(cafile=str(doors.certificate))
     scheme = "https" if doors.certificate is not None else "http"
     host = "127.0.0.1" if doors.host in ("0.0.0.0", "::") else doors.host  # noqa: S104 - compared, not listened on
-    headers = {}
-    if doors.token_file is not None:
-        token = doors.token_file.read_text(encoding="utf-8").strip().partition("\n")[0]
-        headers["authorization"] = f"Bearer {token}"
+    sent = token(Trust(token_file=doors.token_file))
+    headers = {} if sent is None else {"authorization": f"Bearer {sent}"}
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{doors.port}/flows/{key}/{word}"
     try:
         async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=20) as client:

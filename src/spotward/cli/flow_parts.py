@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotward.config import Config, PluginTrust
+from spotward.config import Config
 from spotward.engine.ports import Clock, Source, Store
 from spotward.model.errors import ConfigError
 from spotward.model.flow import Flow, Outcome
@@ -124,12 +124,11 @@ def _own(config: Config) -> list[Plugin]:
     return own
 
 
-def _settings(callee: Callee, trusts: Mapping[str, PluginTrust]) -> PluginSettings:
-    trust = trusts.get(callee.name, PluginTrust())
+def _settings(callee: Callee, trusts: Mapping[str, Trust]) -> PluginSettings:
     return PluginSettings(
         name=callee.name,
         address=callee.address,
         speaks=Speaks.SPOTWARD if callee.kind == "grpc" else Speaks(callee.kind),
         calls_at_once_max=callee.at_once,
-        trust=Trust(**trust.model_dump()),
+        trust=trusts.get(callee.name, Trust()),
     )

@@ -11,30 +11,18 @@ Sources: prometheus/notifier, alertmanager/api/v2 openapi, "Webhook receiver" of
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from spotward.events.heard import Heard, heard
 from spotward.events.reading import iso_seconds, json_value, kind, quoted
 from spotward.model.errors import PayloadError
 from spotward.model.occurrence import Occurrence, alert_type
-
-ALERTS_MAX = 10_000
-"""Of one request. Prometheus sends at most 256 at once by default."""
 
 NEXT_STEP = "send alerts as Prometheus or Alertmanager does"
 
 UNKNOWN_SOURCE = "prometheus"
 """Where an alert names no place that it comes from."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Heard:
-    """What a request said."""
-
-    occurrences: tuple[Occurrence, ...]
-    troubles: tuple[PayloadError, ...] = ()
-    """What could not be read, each with its place."""
 
 
 def read_alerts(text: str, *, now: float) -> Heard:
@@ -44,22 +32,10 @@ def read_alerts(text: str, *, now: float) -> Heard:
     """
     said = json_value(text, next_step=NEXT_STEP)
     if isinstance(said, list):
-        return _each(said, {}, now)
+        return heard(said, lambda alert: _read(alert, {}, now), noun="alert")
     if isinstance(said, dict) and isinstance(said.get("alerts"), list):
-        return _each(said["alerts"], said, now)
+        return heard(said["alerts"], lambda alert: _read(alert, said, now), noun="alert")
     raise PayloadError(f"this is {kind(said)} and no list of alerts; {NEXT_STEP}")
-
-
-def _each(alerts: Sequence[object], around: Mapping[str, Any], now: float) -> Heard:
-    if len(alerts) > ALERTS_MAX:
-        raise PayloadError(f"{len(alerts)} alerts in one request; send at most {ALERTS_MAX}")
-    occurrences, troubles = [], []
-    for number, alert in enumerate(alerts):
-        try:
-            occurrences.append(_read(alert, around, now))
-        except PayloadError as error:
-            troubles.append(PayloadError(f"alert {number}: {error}"))
-    return Heard(occurrences=tuple(occurrences), troubles=tuple(troubles))
 
 
 def _read(alert: object, around: Mapping[str, Any], now: float) -> Occurrence:

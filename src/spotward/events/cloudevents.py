@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
-from spotward.events.alertmanager import Heard
+from spotward.events.heard import Heard, heard
 from spotward.events.reading import iso, iso_seconds, json_value, kind, quoted
 from spotward.model.errors import PayloadError
 from spotward.model.occurrence import Occurrence
@@ -16,9 +16,6 @@ from spotward.model.occurrence import Occurrence
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 JSON_TYPE = "application/json"
-
-EVENTS_MAX = 10_000
-"""Of one batch."""
 
 NEXT_STEP = "send a CloudEvent 1.0"
 
@@ -41,15 +38,7 @@ def read_batch(text: str) -> Heard:
     said = json_value(text, next_step=NEXT_STEP)
     if not isinstance(said, list):
         raise PayloadError(f"this is {kind(said)}; a batch is an array of CloudEvents")
-    if len(said) > EVENTS_MAX:
-        raise PayloadError(f"{len(said)} events in one batch; send at most {EVENTS_MAX}")
-    occurrences, troubles = [], []
-    for number, each in enumerate(said):
-        try:
-            occurrences.append(_event(each))
-        except PayloadError as error:
-            troubles.append(PayloadError(f"event {number}: {error}"))
-    return Heard(occurrences=tuple(occurrences), troubles=tuple(troubles))
+    return heard(said, _event, noun="event")
 
 
 def read_binary(headers: Mapping[str, str], body: bytes) -> Occurrence:

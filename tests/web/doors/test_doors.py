@@ -3,11 +3,9 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +20,7 @@ from spotward.web.doors.body import BODY_BYTES_MAX
 from spotward.web.doors.letterbox import Letterbox
 from spotward.web.doors.serving import doors
 from tests.cluster.papers import certificate, sign, write
+from tests.plugins.sdk.served import in_a_loop
 
 TOKEN = "0123456789abcdef-one"
 ALERT = {
@@ -40,14 +39,6 @@ NOTICE = {
     "resources": ["arn:aws:ec2:us-east-2a:instance/i-1234567890abcdef0"],
     "detail": {"instance-id": "i-1234567890abcdef0", "instance-action": "terminate"},
 }
-
-
-def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 60))
-
-    return run
 
 
 class House:

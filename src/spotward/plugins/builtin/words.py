@@ -8,8 +8,8 @@ template may name is `type`, `source`, `subject`, `id`, `time`, `flow`, `step`, 
 import json
 import string
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
+from spotward.model.units import moment
 from spotward.plugins.sdk.call import Call, Json
 
 UNKNOWN = "?"
@@ -43,9 +43,9 @@ def _found(call: Call, name: str) -> str:
         case "type" | "source" | "subject" | "id" if not rest:
             return str(getattr(event, first) or UNKNOWN)
         case "time" if not rest:
-            return _moment(event.time)
+            return _known(event.time)
         case "happens" if not rest:
-            return _moment(call.happens)
+            return _known(call.happens)
         case "flow" | "step" if not rest:
             return str(getattr(call, first))
         case "labels":
@@ -71,5 +71,5 @@ def _text(value: Json) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _moment(time: float | None) -> str:
-    return UNKNOWN if time is None else datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def _known(time: float | None) -> str:
+    return UNKNOWN if time is None else moment(time)

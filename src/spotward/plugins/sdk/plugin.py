@@ -16,9 +16,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from spotward.plugins.sdk.call import Answer, Call, Problem, done, failed, ignored, refused
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Outcome = Answer | str | None
 Doer = Callable[[Call], Awaitable[Outcome]] | Callable[[Call], Outcome]
@@ -63,31 +67,32 @@ class Plugin:
 
     def problems(self, properties: Mapping[str, Any]) -> tuple[Problem, ...]:
         """What is wrong with a step's properties."""
-        wrong = _misfits(self.properties, properties)
-        return wrong or tuple(self.check(properties))
+        return self._fitted(properties)[1]
 
     def schema(self) -> Mapping[str, Any] | None:
         """JSON Schema of a step's properties; None where no class is declared."""
         if self.properties is None:
             return None
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(self.properties).json_schema()
+        return _adapter(self.properties).json_schema()
 
     async def answer(self, call: Call) -> Answer:
         """The answer to a call, whatever becomes of it. Only being cancelled goes through."""
         if not self.takes(call.event.type):
             return ignored(f"{self.name} has no business with events of type {call.event.type}")
-        wrong = self.problems(call.properties)
+        properties, wrong = self._fitted(call.properties)
         if wrong:
             return refused("; ".join(f"{p.place}: {p.text}" if p.place else p.text for p in wrong))
-        call = replace(call, properties=_fitted(self.properties, call.properties))
         try:
-            return _as_answer(await self.handle(call))
+            return _as_answer(await self.handle(replace(call, properties=properties)))
         except TimeoutError as error:
             return failed(f"{self.name} ran into a time limit of its own{_colon(error)}")
         except Exception as error:  # noqa: BLE001 - whatever a plugin's author did not think of is a failed step
             return failed(_cut(f"{type(error).__name__}{_colon(error)}"))
+
+    def _fitted(self, properties: Mapping[str, Any]) -> tuple[Any, tuple[Problem, ...]]:
+        """The properties as `handle` gets them, and what is wrong with them."""
+        value, wrong = _fitted(self.properties, properties)
+        return value, wrong or tuple(self.check(properties))
 
 
 class _Function(Plugin):
@@ -134,27 +139,26 @@ def _as_answer(outcome: object) -> Answer:
     return failed(f"it answered with a {type(outcome).__name__}; return an Answer, a text or None")
 
 
-def _misfits(wanted: type | None, properties: Mapping[str, Any]) -> tuple[Problem, ...]:
+def _fitted(wanted: type | None, properties: Mapping[str, Any]) -> tuple[Any, tuple[Problem, ...]]:
+    """The properties as a value of the class that was declared, and what is wrong with them."""
     if wanted is None:
-        return ()
-    from pydantic import TypeAdapter, ValidationError
+        return properties, ()
+    from pydantic import ValidationError
 
     try:
-        TypeAdapter(wanted).validate_python(dict(properties))
+        return _adapter(wanted).validate_python(dict(properties)), ()
     except ValidationError as error:
-        return tuple(
+        return None, tuple(
             Problem(place=".".join(str(part) for part in each["loc"]), text=each["msg"])
             for each in error.errors(include_url=False, include_context=False, include_input=False)
         )
-    return ()
 
 
-def _fitted(wanted: type | None, properties: Mapping[str, Any]) -> Any:
-    if wanted is None:
-        return properties
-    from pydantic import TypeAdapter
+@cache
+def _adapter(wanted: type) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter  # late: a plugin without a class for its properties needs none of it
 
-    return TypeAdapter(wanted).validate_python(dict(properties))
+    return TypeAdapter(wanted)
 
 
 def _colon(error: BaseException) -> str:

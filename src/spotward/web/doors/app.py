@@ -20,10 +20,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from spotward.engine.ports import Clock
-from spotward.events.alertmanager import Heard, read_alerts
+from spotward.events.alertmanager import read_alerts
 from spotward.events.cloudevents import BATCH, STRUCTURED, read_batch, read_binary, read_structured
 from spotward.events.envelope import Ignored
 from spotward.events.eventbridge import parse_all
+from spotward.events.heard import Heard
 from spotward.events.occurred import read_envelope
 from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event

@@ -6,24 +6,20 @@ time.
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spotward.emulator.server import Emulator
-from spotward.emulator.settings import EmulatorSettings
-from spotward.engine.clock import SystemClock
 from spotward.engine.store import SqliteStore
 from spotward.kube.nodes import NOTE
 from spotward.kube.resources import BUDGETS, EVENTS
 from spotward.model.cluster import Pod
 from tests.cli.program import Program, Running
-from tests.cli.scenery import CALM, Scenery
+from tests.cli.scenery import Scenery
 from tests.cluster.agents import Agent, Machine, machine
-from tests.cluster.control_plane import SPOTWARD, ControlPlane
 from tests.cluster.queue_scenes import EMPTY_SECONDS_MAX, daemon, is_empty, put
 from tests.cluster.stage import Stage, on_stage
 from tests.emulator.clients import eventually
@@ -42,36 +38,6 @@ LONG_SECONDS = 90.0
 """A busy machine may be slow."""
 
 pytestmark = [pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def region() -> Iterator[Scenery]:
-    with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
-        emulator.sites.shock(CALM)
-        yield Scenery(emulator)
-
-
-@pytest.fixture
-def spot(region: Scenery) -> str:
-    """A Spot instance that runs, in no group."""
-    made = region.hand.ec2.run_instances(
-        ImageId=region.network.image_id,
-        InstanceType="m5.large",
-        SubnetId=region.network.subnet_ids[0],
-        MinCount=1,
-        MaxCount=1,
-        InstanceMarketOptions={"MarketType": "spot"},
-    )
-    instance = str(made["Instances"][0]["InstanceId"])
-    eventually(lambda: region.state(instance) == "running", seconds_max=90)
-    return instance
-
-
-@pytest.fixture
-def program(control_plane: ControlPlane, region: Scenery, tmp_path: Path) -> Program:
-    environment = region.cloud.environment(region=region.region)
-    environment |= {"KUBECONFIG": str(control_plane.kubeconfig(SPOTWARD))}
-    return Program(environment=environment, state=tmp_path / "of the daemon", cloud=region.cloud)
 
 
 def evicted(pages: Iterable[dict[str, Any]]) -> list[str]:

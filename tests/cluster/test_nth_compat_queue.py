@@ -2,43 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from spotward.emulator.server import Emulator
-from spotward.emulator.settings import EmulatorSettings
-from spotward.engine.clock import SystemClock
 from tests.cli.program import Program
-from tests.cli.scenery import CALM, Scenery
+from tests.cli.scenery import Scenery
 from tests.cluster.control_plane import SPOTWARD, ControlPlane
 from tests.cluster.stage import Stage
 from tests.emulator.clients import eventually
 
 pytestmark = [pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def region() -> Iterator[Scenery]:
-    with Emulator(EmulatorSettings(seed=5, speed=1.0, start_time=SystemClock().now())) as emulator:
-        emulator.sites.shock(CALM)
-        yield Scenery(emulator)
-
-
-def a_spot_instance(region: Scenery) -> str:
-    """One that runs, in no group."""
-    made = region.hand.ec2.run_instances(
-        ImageId=region.network.image_id,
-        InstanceType="m5.large",
-        SubnetId=region.network.subnet_ids[0],
-        MinCount=1,
-        MaxCount=1,
-        InstanceMarketOptions={"MarketType": "spot"},
-    )
-    instance = str(made["Instances"][0]["InstanceId"])
-    eventually(lambda: region.state(instance) == "running", seconds_max=90)
-    return instance
 
 
 def variables(control_plane: ControlPlane, region: Scenery) -> dict[str, str]:
@@ -63,19 +37,18 @@ def variables(control_plane: ControlPlane, region: Scenery) -> dict[str, str]:
 
 
 def test_a_notice_from_the_queue_is_handled_with_their_variables_alone(
-    control_plane: ControlPlane, region: Scenery, tmp_path: Path
+    control_plane: ControlPlane, region: Scenery, program: Program, spot: str
 ) -> None:
-    instance = a_spot_instance(region)
-    program = Program(environment=variables(control_plane, region), state=tmp_path / "state", cloud=region.cloud)
+    program = replace(program, environment=variables(control_plane, region))
 
     async def play() -> None:
         async with Stage(control_plane).set() as stage:
-            doomed = await stage.node(providerID=f"aws:///us-east-1a/{instance}")
+            doomed = await stage.node(providerID=f"aws:///us-east-1a/{spot}")
             pod = await stage.pod(doomed)
             with program.running("run", "--port", "0") as running:
                 try:
                     await asyncio.to_thread(eventually, lambda: running.says('"started"'), seconds_max=90)
-                    region.site.interrupt([instance])
+                    region.site.interrupt([spot])
                     await stage.until(lambda: stage.pod_now(pod.name), lambda seen: seen is None)
                 finally:
                     sys.stdout.write(running.said)  # shown when the test fails

@@ -11,7 +11,7 @@ TEST_PROCESSES ?= auto
 # More words for pytest: make test PYTEST_ARGS='tests/groups -k surge'
 PYTEST_ARGS ?=
 
-.PHONY: help demo test slow-test cluster-test check format bench proto lock docs clean
+.PHONY: help demo test slow-test cluster-test prometheus check format bench proto lock docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ slow-test: $(READY)  ## The slow tests: crash after every call, fresh installs, 
 cluster-test: $(READY)  ## Tests against a real Kubernetes control plane; the first time it is built from source, for minutes
 	$(BIN)/python -m tests.cluster.build
 	$(BIN)/pytest tests/cluster --override-ini 'norecursedirs=.* binaries' --timeout 300 $(PYTEST_ARGS)
+
+prometheus:  ## Install Prometheus and Alertmanager, which some slow tests need; neither is started
+	tests/prometheus/install
 
 check: $(READY)  ## Lint, formatting, types, import contracts
 	$(BIN)/ruff check

@@ -142,14 +142,8 @@ class Doors(_Section):
     """Let everybody in, readable on the way. Whoever reaches the port can then make rules act."""
 
 
-class Flows(_Section):
-    """Your own rules: what to do when something occurs."""
-
-    rules: Path | None = None
-    """The rules file. None: nothing that comes in by the doors is acted on."""
-
-    plugins: Mapping[str, Trust] = {}
-    """For plugins of the rules file, by their names: certificates and tokens."""
+class OwnPlugins(_Section):
+    """What the plugins that come along may do, and where: under `flows`, or in the file of a plugin's own server."""
 
     notify: Mapping[str, Annotated[Destination, Field(discriminator="kind")]] = {}
     """Destinations of the plugin `notify`, by name, each of a kind: slack, webhook, email, sns."""
@@ -162,6 +156,16 @@ class Flows(_Section):
 
     grafana: Grafana | None = None
     """Where the plugin `annotate` marks moments."""
+
+
+class Flows(OwnPlugins):
+    """Your own rules: what to do when something occurs."""
+
+    rules: Path | None = None
+    """The rules file. None: nothing that comes in by the doors is acted on."""
+
+    plugins: Mapping[str, Trust] = {}
+    """For plugins of the rules file, by their names: certificates and tokens."""
 
 
 class Config(_Section):

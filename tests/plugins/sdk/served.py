@@ -32,15 +32,25 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 
 @asynccontextmanager
 async def serving(
-    plugin: Plugin, *, safety: Safety = OPEN, remember: Path | None = None, calls_at_once_max: int = 100
+    plugin: Plugin,
+    *,
+    safety: Safety = OPEN,
+    remember: Path | None = None,
+    calls_at_once_max: int = 100,
+    grace_seconds: float = 0.2,
 ) -> AsyncIterator[Server]:
-    place = Place(address="127.0.0.1:0", remember=remember, calls_at_once_max=calls_at_once_max)
+    place = Place(
+        address="127.0.0.1:0",
+        remember=remember,
+        calls_at_once_max=calls_at_once_max,
+        grace_seconds=grace_seconds,
+    )
     server = Server(plugin, safety, place)
     await server.start()
     try:
         yield server
     finally:
-        await server.stop(0.2)
+        await server.stop()
 
 
 @asynccontextmanager
@@ -70,6 +80,10 @@ class Caller:
 
     async def result(self, request: own.HandleRequest) -> own.Result:
         return (await self.handle(request))[-1].result
+
+    def watched_health(self) -> "aio.UnaryStreamCall[bytes, bytes]":
+        call: aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream("/grpc.health.v1.Health/Watch")
+        return call(b"", metadata=self._metadata)
 
     async def describe(self) -> own.Description:
         return own.Description.FromString(await self.send(f"/{OWN}/Describe", b""))

@@ -14,7 +14,7 @@ from spotward.plugins.sdk.doors import FIRST, OWN, SECOND
 from spotward.plugins.wire import hollowtrees_v1_pb2 as first
 from spotward.plugins.wire import hollowtrees_v2_pb2 as second
 from spotward.plugins.wire import plugin_pb2 as own
-from tests.plugins.sdk.served import calling, in_a_loop, request, serving
+from tests.plugins.sdk.served import Caller, calling, in_a_loop, request, serving
 
 
 class Counting(Plugin):
@@ -229,5 +229,47 @@ async def test_more_calls_than_it_takes_are_told_to_come_again() -> None:
 @in_a_loop
 async def test_whether_it_lives_is_told_to_everybody() -> None:
     async with serving(Counting()) as server, calling(server) as caller:
-        answer = await caller.send("/grpc.health.v1.Health/Check", b"")
-    assert health_pb2.HealthCheckResponse.FromString(answer).status == health_pb2.HealthCheckResponse.SERVING
+        for service in ("", OWN, FIRST, SECOND):
+            assert await health_of(caller, service) == health_pb2.HealthCheckResponse.SERVING
+
+
+async def health_of(caller: Caller, service: str = "") -> int:
+    asked = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+    answer = await caller.send("/grpc.health.v1.Health/Check", asked)
+    return health_pb2.HealthCheckResponse.FromString(answer).status
+
+
+@in_a_loop
+async def test_told_to_end_it_takes_no_more_calls_and_finishes_those_under_way() -> None:
+    counting = Counting()
+    counting.go.clear()
+    async with serving(counting, grace_seconds=30) as server, calling(server) as caller:
+        watched = aiter(caller.watched_health())
+        assert await anext(watched)
+        under_way = asyncio.ensure_future(caller.result(request("a")))
+        await counting.called.wait()
+        stopping = asyncio.ensure_future(server.stop())
+        not_any_more = health_pb2.HealthCheckResponse.FromString(await anext(watched)).status
+        assert not_any_more == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await health_of(caller, OWN) == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(aio.AioRpcError, match="it is about to end; ask again") as caught:
+            await caller.result(request("b"))
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(aio.AioRpcError, match="it is about to end"):
+            await caller.alert(first.AlertEvent(eventId="e", eventType="prometheus.server.alert.Hot"))
+        assert not stopping.done()
+        counting.go.set()
+        assert (await under_way).status == own.Result.STATUS_DONE
+        await asyncio.wait_for(stopping, 15)  # whoever watches its health does not hold it up for thirty
+
+
+@in_a_loop
+async def test_told_to_end_it_waits_no_longer_than_its_grace() -> None:
+    counting = Counting()
+    counting.go.clear()
+    async with serving(counting, grace_seconds=0.2) as server, calling(server) as caller:
+        under_way = asyncio.ensure_future(caller.result(request("a")))
+        await counting.called.wait()
+        await asyncio.wait_for(server.stop(), 15)
+        with pytest.raises(aio.AioRpcError):
+            await under_way

@@ -65,6 +65,7 @@ def test_an_event_of_a_type_that_it_does_not_know_is_ignored_in_words() -> None:
 @dataclass
 class Wanted:
     channel: str
+    """Which one."""
     loud: bool = False
 
 
@@ -97,10 +98,19 @@ def test_properties_that_do_not_fit_are_refused_with_their_place() -> None:
     assert refused.text == "channel: a channel begins with #"
 
 
+def test_a_property_that_there_is_not_is_told_with_the_nearest() -> None:
+    given = {"channel": "#ops"}
+    near = "there is no such property; did you mean `loud`?"
+    assert Tell().problems(given | {"luod": True}) == (Problem(place="luod", text=near),)
+    assert Tell().problems(given | {"x": 1}) == (Problem(place="x", text="there are channel, loud"),)
+
+
 def test_the_schema_of_properties_is_for_editors() -> None:
     schema = Tell().schema()
     assert schema is not None
     assert schema["required"] == ["channel"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["channel"]["description"] == "Which one."
 
 
 def test_the_labels_of_an_event_that_is_no_alert_are_its_texts() -> None:

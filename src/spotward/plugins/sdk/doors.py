@@ -6,7 +6,9 @@ INVALID_ARGUMENT and words, where gRPC itself would answer INTERNAL.
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import isfinite
 from typing import NoReturn
 
@@ -32,11 +34,23 @@ _SAID = 256
 """So many reports of progress may wait for a slow caller; more are left out."""
 
 
+log = logging.getLogger("spotward.plugins.sdk")
+
+
 class Doors:
     """One plugin, behind every door."""
 
     def __init__(self, plugin: Plugin, remembered: Remembered) -> None:
         self._plugin, self._remembered = plugin, remembered
+        self._inside, self._shut = 0, False
+        self._empty = asyncio.Event()
+
+    async def shut(self) -> None:
+        """Let nobody in any more; returns when the last call that was inside has its answer."""
+        self._shut = True
+        if self._inside:
+            self._empty.clear()
+            await self._empty.wait()
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """What a server is given."""
@@ -73,6 +87,11 @@ class Doors:
 
     async def handle(self, body: bytes, context: Context) -> AsyncIterator[bytes]:
         """Do it: progress, then the result."""
+        async with self._entered(context):
+            async for each in self._handled(body, context):
+                yield each
+
+    async def _handled(self, body: bytes, context: Context) -> AsyncIterator[bytes]:
         request = await _read(own.HandleRequest, body, context)
         said: asyncio.Queue[own.HandleResponse] = asyncio.Queue(_SAID)
 
@@ -113,13 +132,32 @@ class Doors:
 
     async def _old_answer(self, call: Call, context: Context) -> None:
         """Those engines look at the error alone: there is one exactly when it did not work."""
-        answer = await self._answer(call)
+        async with self._entered(context):
+            answer = await self._answer(call)
         if not answer.good:
             code = grpc.StatusCode.ABORTED if answer.status is Status.FAILED else grpc.StatusCode.FAILED_PRECONDITION
             await context.abort(code, answer.text)
 
     async def _answer(self, call: Call) -> Answer:
-        return await self._remembered.once(call.key, lambda: self._plugin.answer(call))
+        answer = await self._remembered.once(call.key, lambda: self._plugin.answer(call))
+        log.info("%s, %s: %s", call.key or "without a key", call.event.type, _said(answer))
+        return answer
+
+    @asynccontextmanager
+    async def _entered(self, context: Context) -> AsyncIterator[None]:
+        if self._shut:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "it is about to end; ask again")
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status}: {answer.text}" if answer.text else answer.status
 
 
 def _result(answer: Answer) -> own.Result:

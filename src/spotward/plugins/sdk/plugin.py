@@ -8,13 +8,15 @@ What it returns becomes the answer: an `Answer` as it is, a text as done with th
 becomes a failure that may be tried again. A function that is not `async` runs on a thread, and holds nobody up.
 
 Properties of a step can be declared as a dataclass or a pydantic model. They are then checked when rules are read, an
-editor knows them, and the call carries a value of that class.
+editor knows them, and the call carries a value of that class. A dataclass takes no property that it does not have, and
+the text below a field is what people are told of it.
 """
 
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +25,7 @@ from spotward.plugins.sdk.call import Answer, Call, Problem, done, failed, ignor
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 Outcome = Answer | str | None
 Doer = Callable[[Call], Awaitable[Outcome]] | Callable[[Call], Outcome]
@@ -59,7 +62,7 @@ class Plugin:
 
     def description(self) -> str:
         """What it does, for a person."""
-        return self.about or inspect.cleandoc(type(self).__doc__ or "").partition("\n\n")[0]
+        return about(self)
 
     def takes(self, event_type: str) -> bool:
         """Is this type of event its business?"""
@@ -71,9 +74,7 @@ class Plugin:
 
     def schema(self) -> Mapping[str, Any] | None:
         """JSON Schema of a step's properties; None where no class is declared."""
-        if self.properties is None:
-            return None
-        return _adapter(self.properties).json_schema()
+        return schema(self)
 
     async def answer(self, call: Call) -> Answer:
         """The answer to a call, whatever becomes of it. Only being cancelled goes through."""
@@ -93,6 +94,16 @@ class Plugin:
         """The properties as `handle` gets them, and what is wrong with them."""
         value, wrong = _fitted(self.properties, properties)
         return value, wrong or tuple(self.check(properties))
+
+
+def about(kind: Plugin | type[Plugin]) -> str:
+    """What a plugin does, for a person; its class knows that without being made."""
+    return kind.about or inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0]
+
+
+def schema(kind: Plugin | type[Plugin]) -> Mapping[str, Any] | None:
+    """JSON Schema of a step's properties; None where no class is declared."""
+    return None if kind.properties is None else _adapter(kind.properties).json_schema()
 
 
 class _Function(Plugin):
@@ -149,15 +160,25 @@ def _fitted(wanted: type | None, properties: Mapping[str, Any]) -> tuple[Any, tu
         return _adapter(wanted).validate_python(dict(properties)), ()
     except ValidationError as error:
         return None, tuple(
-            Problem(place=".".join(str(part) for part in each["loc"]), text=each["msg"])
+            Problem(place=".".join(str(part) for part in each["loc"]), text=_told(wanted, each))
             for each in error.errors(include_url=False, include_context=False, include_input=False)
         )
 
 
+def _told(wanted: type, error: "ErrorDetails") -> str:
+    if error["type"] not in ("unexpected_keyword_argument", "extra_forbidden") or len(error["loc"]) > 1:
+        return error["msg"]
+    known = list(_adapter(wanted).json_schema().get("properties", {}))
+    near = get_close_matches(str(error["loc"][-1]), known, n=1)
+    return f"there is no such property; did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+
+
 @cache
 def _adapter(wanted: type) -> "TypeAdapter[Any]":
-    from pydantic import TypeAdapter  # late: a plugin without a class for its properties needs none of it
+    from pydantic import TypeAdapter, with_config  # late: without a class for properties nothing of it is needed
 
+    if is_dataclass(wanted) and not hasattr(wanted, "__pydantic_config__"):
+        wanted = with_config(extra="forbid", use_attribute_docstrings=True)(wanted)
     return TypeAdapter(wanted)
 
 

@@ -61,10 +61,10 @@ class Remembered:
                 self._database.execute("insert or replace into answers values (?, ?)", (key, _written(answer)))
                 self._database.execute("delete from answers where key is ?", (gone,))
 
-    async def settled(self, seconds: float) -> None:
-        """Wait for what is under way, but not for longer."""
+    async def settled(self) -> None:
+        """Wait for what is under way, also where nobody waits for its answer any more."""
         if self._under_way:
-            await asyncio.wait(self._under_way.values(), timeout=seconds)
+            await asyncio.wait(self._under_way.values())
 
     def close(self) -> None:
         """Close the file."""

@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from spotward.plugins.sdk.plugin import Plugin
 if TYPE_CHECKING:  # gRPC is loaded when a server is made, not by whoever only tests the plugin's own function
     from grpc import aio
 
+    from spotward.plugins.sdk.doors import Doors
     from spotward.plugins.sdk.safety import Safety
 
 ADDRESS = "127.0.0.1:8888"
@@ -29,7 +31,10 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 """A longer message is refused (RESOURCE_EXHAUSTED)."""
 
 GRACE_SECONDS = 20.0
-"""How long calls under way may take to end when the server is told to stop."""
+"""How long calls under way may take to end when the server is told to stop. Kubernetes kills after thirty."""
+
+LAST_WORDS_SECONDS = 0.5
+"""How long an answer that was given may be on its way when the server closes; who only watches is cut off then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +46,8 @@ class Place:
     remember: Path | None = None
     """A file in which answers outlive the process, so that a repeated call has no second effect even then."""
     calls_at_once_max: int = CALLS_AT_ONCE_MAX
+    grace_seconds: float = GRACE_SECONDS
+    """How long calls under way may take to end when it is told to stop."""
 
 
 class Server:
@@ -54,13 +61,14 @@ class Server:
         self._safety = safety.checked(host_of(place.address))
         self._remembered = Remembered(place.remember)
         self._server: aio.Server | None = None
+        self._doors: Doors | None = None
         self._health: Any = None
         self.port = 0
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address cannot be had."""
         from grpc import aio
-        from grpc_health.v1 import health, health_pb2_grpc
+        from grpc_health.v1 import health, health_pb2, health_pb2_grpc
         from grpc_reflection.v1alpha import reflection
 
         from spotward.plugins.sdk.doorkeeper import Doorkeeper
@@ -71,9 +79,12 @@ class Server:
             maximum_concurrent_rpcs=self._place.calls_at_once_max,
             options=[("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)],
         )
-        for handler in Doors(self._plugin, self._remembered).handlers():
+        self._doors = Doors(self._plugin, self._remembered)
+        for handler in self._doors.handlers():
             server.add_generic_rpc_handlers((handler,))
         self._health = health.aio.HealthServicer()
+        for service in (OWN, FIRST, SECOND):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((OWN, FIRST, SECOND, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         self.port = self._listening(server)
@@ -90,14 +101,24 @@ class Server:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: it is taken, or no address of this machine") from error
 
-    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Take no new calls, let those under way end, and close."""
+    async def stop(self) -> None:
+        """Take no new calls, let those under way end within the grace, and close.
+
+        Meanwhile the health service says NOT_SERVING, and who calls hears that it may ask again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._place.grace_seconds):
+                await self._emptied()
         if self._server is not None:
-            await self._health.enter_graceful_shutdown()
-            await self._server.stop(grace_seconds)
-        await self._remembered.settled(grace_seconds)
+            await self._server.stop(LAST_WORDS_SECONDS)
         self._remembered.close()
         await self._plugin.close()
+
+    async def _emptied(self) -> None:
+        if self._doors is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._doors.shut()
+        await self._remembered.settled()
 
 
 def host_of(address: str) -> str:

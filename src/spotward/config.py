@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +25,9 @@ from spotward.plugins.builtin.request import Target
 from spotward.plugins.host.settings import Trust
 from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
+
+Form = TypeVar("Form", bound=BaseModel)
+"""Of a file of settings."""
 
 STATE_DIRECTORY = Path("~/.local/state/spotward")
 """Where the journal and what must outlive the process are kept, unless told otherwise."""
@@ -53,11 +56,13 @@ def _annotation_name(text: str) -> str:
 AnnotationName = Annotated[str, AfterValidator(_annotation_name)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Settings under one name."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class Compat(_Section):
+class Compat(Section):
     """Reading what other tools left behind."""
 
     autospotting: bool = False
@@ -69,7 +74,7 @@ class Compat(_Section):
     `spotward run` in place of its queue mode. What this file says wins. docs/reference/nth.md lists them all."""
 
 
-class Web(_Section):
+class Web(Section):
     """The daemon's own pages: /healthz, /readyz and /metrics."""
 
     host: str = "127.0.0.1"
@@ -80,7 +85,7 @@ class Web(_Section):
     """The port; 0 takes a free one, and null serves no pages at all."""
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """Where the journal is kept."""
 
     kind: Literal["sqlite", "kubernetes"] = "sqlite"
@@ -100,7 +105,7 @@ class StoreSettings(_Section):
     the API server stops acting after seven tenths of it."""
 
 
-class Kubernetes(_Section):
+class Kubernetes(Section):
     """The Kubernetes cluster whose nodes are looked after."""
 
     enabled: bool = False
@@ -117,7 +122,7 @@ class Kubernetes(_Section):
     """Annotations of your own on every Kubernetes Event that is written, beside the facts of the machine."""
 
 
-class Doors(_Section):
+class Doors(Section):
     """Where Prometheus, Alertmanager, EventBridge and senders of CloudEvents tell us things, for rules."""
 
     host: str = "127.0.0.1"
@@ -142,7 +147,7 @@ class Doors(_Section):
     """Let everybody in, readable on the way. Whoever reaches the port can then make rules act."""
 
 
-class OwnPlugins(_Section):
+class OwnPlugins(Section):
     """What the plugins that come along may do, and where: under `flows`, or in the file of a plugin's own server."""
 
     notify: Mapping[str, Annotated[Destination, Field(discriminator="kind")]] = {}
@@ -168,7 +173,7 @@ class Flows(OwnPlugins):
     """For plugins of the rules file, by their names: certificates and tokens."""
 
 
-class Config(_Section):
+class Config(Section):
     """All settings of `spotward run`, `handle`, `plan` and `status`."""
 
     regions: tuple[str, ...] = ()
@@ -253,12 +258,8 @@ def load(path: Path | None, *, beneath: Mapping[str, Any] | None = None) -> Conf
 
 def parse(text: str, *, file: str, beneath: Mapping[str, Any] | None = None) -> Config:
     """The configuration in a text, over what lies beneath. Raises ConfigError with the place of the first mistake."""
-    document = _document(text, file)
-    if not isinstance(document, dict | None):
-        raise ConfigError(
-            "the file must be a mapping of settings, such as `queue: spotward`", file=file, line=1, column=1
-        )
-    return _validated(_over(beneath or {}, document or {}), document or {}, file=file)
+    document = yaml_document(text, file)
+    return _validated(_over(beneath or {}, document), document, file=file)
 
 
 def _over(beneath: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,16 +270,26 @@ def _over(beneath: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _validated(values: Mapping[str, Any], document: Mapping[str, Any], *, file: str | None) -> Config:
-    """document: what stands in the file, for the place of a mistake."""
+    return validated(Config, values, document, file=file, schema_command="spotward config schema")
+
+
+def validated(
+    form: type[Form], values: Mapping[str, Any], document: Mapping[str, Any], *, file: str | None, schema_command: str
+) -> Form:
+    """The settings that these values are. Raises ConfigError with the place of the first mistake.
+
+    document: what stands in the file, for that place. schema_command: lists every setting.
+    """
     try:
-        return Config.model_validate(values)
+        return form.model_validate(values)
     except ConfigError as error:  # a policy's own check of its values
         line, column = _place(document, tuple((error.setting or "groups.defaults").split(".")))
         raise ConfigError(str(error), file=file, line=line, column=column) from error
     except ValidationError as error:
         first = error.errors()[0]
         line, column = _place(document, first["loc"])
-        raise ConfigError(_words(first), file=file, line=line, column=column) from error
+        words = _words(first, form.model_json_schema(), schema_command)
+        raise ConfigError(words, file=file, line=line, column=column) from error
 
 
 def changed(config: Config, **settings: Any) -> Config:
@@ -291,7 +302,17 @@ def changed(config: Config, **settings: Any) -> Config:
         raise ConfigError(f"--{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
 
 
-def _document(text: str, file: str) -> Any:
+def yaml_document(text: str, file: str) -> Mapping[str, Any]:
+    """The settings in a YAML text, with their places. Raises ConfigError."""
+    document = _loaded(text, file)
+    if not isinstance(document, dict | None):
+        raise ConfigError(
+            "the file must be a mapping of settings, such as `queue: spotward`", file=file, line=1, column=1
+        )
+    return document or {}
+
+
+def _loaded(text: str, file: str) -> Any:
     from ruamel.yaml import YAML  # late: it takes a tenth of a second, and most commands are given no file
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -321,10 +342,11 @@ def _place(document: Any, location: tuple[int | str, ...]) -> tuple[int | None, 
     return place
 
 
-def _words(error: Any) -> str:
+def _words(error: Any, whole: Mapping[str, Any], schema_command: str) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown setting `{name}`; {_nearest(error['loc'])}"
+        near = _nearest(error["loc"], whole)
+        return f"unknown setting `{name}`; {near or f'`{schema_command}` lists every setting'}"
     if error["type"] in ("model_type", "dataclass_type"):
         return f"`{name}` is {error['input']!r}; give settings, each on a line of its own below it"
     if error["type"] == "tuple_type":
@@ -332,13 +354,13 @@ def _words(error: Any) -> str:
     return f"`{name}` is {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
-    properties = schema()["properties"]
+def _nearest(location: tuple[int | str, ...], whole: Mapping[str, Any]) -> str:
+    properties = whole["properties"]
     for part in location[:-1]:
         reference = properties.get(str(part), {}).get("$ref", "").rsplit("/", 1)[-1]
-        properties = schema()["$defs"].get(reference, {}).get("properties", {})
+        properties = whole["$defs"].get(reference, {}).get("properties", {})
     near = get_close_matches(str(location[-1]), list(properties), n=1)
-    return f"did you mean `{near[0]}`?" if near else "`spotward config schema` lists every setting"
+    return f"did you mean `{near[0]}`?" if near else ""
 
 
 def schema() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
@@ -62,6 +62,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
+def _paths(said: Any) -> Any:
+    """One path is a list of one."""
+    return (said,) if isinstance(said, str | Path) else said
+
+
 class Compat(Section):
     """Reading what other tools left behind."""
 
@@ -72,6 +77,12 @@ class Compat(Section):
     nth: bool = False
     """Read the variables and options of the Node Termination Handler too: `spotward agent` in place of its IMDS mode,
     `spotward run` in place of its queue mode. What this file says wins. docs/reference/nth.md lists them all."""
+
+    hollowtrees: Annotated[
+        tuple[Path, ...], BeforeValidator(_paths, json_schema_input_type=Path | tuple[Path, ...])
+    ] = ()
+    """Path of a `config.yaml` of Hollowtrees, of any of its generations, or several: its flows are rules, beside those
+    of `flows.rules`. What is otherwise than it was is logged at the start."""
 
 
 class Web(Section):

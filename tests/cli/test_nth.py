@@ -208,7 +208,7 @@ def test_the_report_is_printed_also_where_something_is_refused(alone: Program, t
 
 def test_what_cannot_be_read_or_written_is_told(alone: Program, tmp_path: Path) -> None:
     assert "which values?" in alone("convert", "nth", code=Exit.USAGE).err
-    assert "give the chart's values.yaml" in alone("convert", "nth", "nowhere.yaml", code=Exit.USAGE).err
+    assert "give the path of a YAML file" in alone("convert", "nth", "nowhere.yaml", code=Exit.USAGE).err
     assert "give `yaml` or `json`" in alone("convert", "nth", "x", "--output", "xml", code=Exit.USAGE).err
     assert "give another with -o" in alone("convert", "nth", "-", "-o", tmp_path, stdin="", code=Exit.USAGE).err
     assert "| `dry-run` | `DRY_RUN` |" in alone("convert", "nth", "--list").out

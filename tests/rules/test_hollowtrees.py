@@ -1,14 +1,18 @@
 """Old configurations are read as they are, and what is mended is told."""
 
+import json
+import re
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from spotward.model.errors import ConfigErrors
+from spotward.model.errors import ConfigError, ConfigErrors
 from spotward.model.plan import Then
 from spotward.rules.hollowtrees import Translation, translated, words_of
+from spotward.rules.old_written import as_rules_file
+from spotward.rules.parse import parse
 from tests.rules.made import alert
 from tests.rules.stage import Plugins, Stage, fails, refuses
 
@@ -43,7 +47,7 @@ action_flows:
 
 VERSION_2 = """
 log: {format: logfmt}
-promalert: {listenAddress: ":8081", useJWTAuth: true, jwtSigningKey: x}
+promalert: {listenAddress: ":8081", useJWTAuth: true, jwtSigningKey: sesame}
 plugins:
   - {name: pipeline-scaler, address: "localhost:9993", type: grpc}
   - {name: other, address: "localhost:9994", type: grpc}
@@ -108,8 +112,10 @@ def test_what_of_version_1_is_mended_is_told_and_unknown_keys_are_named() -> Non
         "without `repeat_cooldown` one success kept the group from ever being handled again",
         "`flow_cooldown` gives the place free",
         "`all-notices` and `spot-termination` have places of their own",
-        "`global.bindAddr`, `global.bufferSize`: no rule",
-        "`log.format`, `log.level`: no rule",
+        "config.yaml:3:3: `global.bindAddr`: no door opens by itself",
+        "alerts come in where `doors: {host: 0.0.0.0, port: 9092",
+        "`global.bufferSize`: none is to be sized",
+        "`log.format`, `log.level`: the log is that of the process",
         "it was waited for without end",
         "called without TLS, as before",
     ):
@@ -129,7 +135,9 @@ def test_version_2_is_read_as_it_is_and_its_plugins_are_called_in_the_written_or
     assert "version 2 called them in any order" in words
     assert "`internal-demo` only wrote to the log" in words
     assert "`demo` calls no plugin, and is left out" in words
-    assert "`promalert.listenAddress`, `promalert.useJWTAuth`, `promalert.jwtSigningKey`: no rule" in words
+    assert "`promalert.listenAddress`: no door opens by itself" in words
+    assert "`promalert.useJWTAuth`, `promalert.jwtSigningKey`: a token is compared and not taken apart" in words
+    assert "sesame" not in words, "a signing key is a secret"
     assert "`org_id` and `cluster_id`" in words
 
 
@@ -138,6 +146,90 @@ def test_the_rules_of_the_first_months_all_run_and_an_error_holds_nothing_up() -
     stage = Stage(old.rules, Plugins({"drainer": refuses})).hear(alert(instance_id="i-1")).play()
     assert old.generation == "rules"
     assert sorted(stage.called) == ["drainer", "swapper", "swapper"]
+
+
+def test_names_that_rules_cannot_have_are_made_such_and_that_is_told() -> None:
+    old = translated("""
+        action_plugins: [{name: "my plugin.v1", address: "localhost:1"}, {name: my-plugin-v1, address: "localhost:2"}]
+        action_flows:
+          - name: Größe
+            event_type: a
+            repeat_cooldown: 2000h
+            group_by: [x]
+            action_plugins: [my plugin.v1, my-plugin-v1]
+    """)
+    assert [callee.name for callee in old.rules.callees] == ["my-plugin-v1", "my-plugin-v1-2"]
+    assert [step.task.plugin for step in old.rules.rules[0].plan.steps] == ["my-plugin-v1", "my-plugin-v1-2"]
+    assert old.rules.rules[0].name == "Gr--e"
+    assert "the plugin `my plugin.v1` is called `my-plugin-v1` here" in told(old)
+    assert "its cooldown is cut to 720 h" in told(old)
+
+
+# ---- written down as rules of ours -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [VERSION_1, VERSION_2, EARLY, "flows: {}", "action_flows:"])
+def test_an_old_configuration_is_written_down_as_rules_that_mean_the_same(text: str) -> None:
+    old = translated(text)
+    written = as_rules_file(old, source="config.yaml")
+    assert parse(written) == old.rules, "the reader of rules reads what was meant"
+    assert written.startswith("# Written by `spotward convert hollowtrees` from config.yaml (`")
+
+
+def test_what_is_mended_stands_above_the_rule_that_it_is_about() -> None:
+    written = as_rules_file(translated(VERSION_1), source="config.yaml")
+    head, first, second = re.split(r"(?m)^  - name: ", written)
+    assert "an alert that is over is an event of its own" in " ".join(head.split())
+    assert "`flow_cooldown` gives the place free" in head, "which stands above the first rule"
+    assert "`colour` is no setting that Hollowtrees has" in first
+    assert "timeout: 5m\n        retries: 2" in first
+    assert "#" not in second
+
+
+def test_what_a_rules_file_has_no_room_for_is_told_with_what_reads_it() -> None:
+    plugins = "action_plugins: [{name: p, address: 'localhost:1'}]\n"
+    many = f"{{name: f, event_type: a, action_plugins: [{', '.join(['p'] * 40)}]}}"
+    old = translated(f"{plugins}action_flows: [{many}]")
+    with pytest.raises(
+        ConfigError, match=r"here are 40 steps.*; name it in `compat.hollowtrees`, which reads it as it is"
+    ):
+        as_rules_file(old, source="x")
+
+
+WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+
+
+@given(
+    st.sampled_from(["action_flows", "rules"]),
+    st.lists(st.tuples(WORDS, WORDS, st.dictionaries(WORDS, WORDS, max_size=2), st.floats(0, 1e4)), max_size=3),
+    st.dictionaries(WORDS, st.one_of(WORDS, st.floats(), st.booleans(), st.none(), st.lists(WORDS)), max_size=2),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_can_be_written_down_means_the_same(
+    generation: str, flows: list[tuple[str, str, dict[str, str], float]], properties: dict[str, object]
+) -> None:
+    file = {
+        "action_plugins": [{"name": "p", "address": "localhost:1", "properties": properties}],
+        generation: [
+            {
+                "name": name,
+                "event_type": kind,
+                "match": match,
+                "flow_cooldown": f"{cooldown:.6f}s",
+                "action_plugins": ["p"],
+            }
+            for name, kind, match, cooldown in flows
+        ],
+    }
+    try:
+        old = translated(json.dumps(file))
+    except ConfigErrors:
+        return
+    try:
+        written = as_rules_file(old, source=flows[0][0] if flows else "")
+    except ConfigError:
+        assume(False)
+    assert parse(written) == old.rules
 
 
 def test_an_old_flow_goes_as_it_is_written() -> None:

@@ -177,7 +177,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_place_and_a_hint() -> None:
         ("version: 1\nrules: [{name: 1, events: a, steps: [{plugin: drain}]}]\n", "put it in quotes"),
         ("version: 1\nrules: [{name: 'a b', events: a, steps: [{plugin: drain}]}]\n", "is not a name of letters"),
         ("version: 1\nrules: [{name: a, events: a, enabled: perhaps, steps: [{plugin: drain}]}]\n", "true or false"),
-        ("version: 1\nrules: [{name: a, events: 'a b', steps: [{plugin: drain}]}]\n", "must be a type of event"),
+        ("version: 1\nrules: [{name: a, events: 'a b ', steps: [{plugin: drain}]}]\n", "must be a type of event"),
         ("version: 1\nrules: [{name: a, events: a, steps: [{plugin: drain, retries: .inf}]}]\n", "a whole number"),
         (
             "version: 1\nrules: [{name: a, events: a, where: {labels.a: {}}, steps: [{plugin: drain}]}]\n",

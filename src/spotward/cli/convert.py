@@ -68,6 +68,28 @@ def nth(
     return Exit.DONE
 
 
+@app.command("hollowtrees", short_help="A config.yaml of Hollowtrees.")
+def hollowtrees(
+    old: Annotated[
+        str,
+        typer.Argument(help="The configuration, as YAML; - for standard input.", metavar="FILE|-", show_default=False),
+    ],
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="Write there instead of standard output.", metavar="FILE")
+    ] = None,
+) -> int:
+    """Turn a config.yaml of Hollowtrees, of any of its generations, into a rules file.
+
+    What is otherwise than it was stands there as comments. `compat.hollowtrees` reads the same without converting.
+    """
+    from spotward.rules.hollowtrees import translated
+    from spotward.rules.old_written import as_rules_file
+
+    translation = translated(_text(old), file="standard input" if old == "-" else old)
+    _write(as_rules_file(translation, source="standard input" if old == "-" else Path(old).name), to)
+    return Exit.DONE
+
+
 def _print_tables() -> int:
     from spotward.compat.nth_page import option_table, unsaid_list, value_table
 
@@ -80,7 +102,7 @@ def _text(name: str) -> str:
         return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot be read: {why}; give the chart's values.yaml, or -", file=name) from error
+        raise ConfigError(f"cannot be read: {why}; give the path of a YAML file, or -", file=name) from error
 
 
 def _write(text: str, to: Path | None) -> None:

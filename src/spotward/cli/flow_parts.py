@@ -1,10 +1,10 @@
 """What the user's rules need, connected: the rules read, the plugins found, the letterbox behind the doors."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from spotward.cli.rule_files import read_rules
 from spotward.config import Config
 from spotward.engine.ports import Clock, Source, Store
 from spotward.model.errors import ConfigError
@@ -29,6 +29,8 @@ class FlowParts:
     """Everything about flows that lives as long as the process."""
 
     rules: Rules
+    mended: tuple[str, ...]
+    """What of old configurations is otherwise than it was, a line for each thing."""
     host: Host
     hands: FlowHands
     letterbox: Letterbox
@@ -41,31 +43,17 @@ class FlowParts:
 
 def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
     """None where there are no rules and no doors. Raises ConfigError, with every mistake in the rules file."""
-    if config.flows.rules is None and config.doors.port is None:
+    if config.flows.rules is None and not config.compat.hollowtrees and config.doors.port is None:
         return None
     own = _own(config)
-    rules = read_rules(config.flows.rules, [plugin.name for plugin in own])
-    unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.callees})
+    read = read_rules(config, [plugin.name for plugin in own])
+    rules = read.rules
+    unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.every_callee})
     if unknown:
         raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")
-    elsewhere = [_settings(each, config.flows.plugins) for each in rules.callees if each.kind != "builtin"]
+    elsewhere = [_settings(each, config.flows.plugins) for each in rules.every_callee if each.kind != "builtin"]
     host = Host(elsewhere, clock, own=own)
-    return FlowParts(rules=rules, host=host, hands=FlowHands(host, clock), letterbox=Letterbox())
-
-
-def read_rules(file: Path | None, builtin: Iterable[str]) -> Rules:
-    """The rules in a file; none without one. Raises ConfigError."""
-    if file is None:
-        return Rules()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot be read: {why}; give the path of a rules file", file=str(file)) from error
-    from spotward.cli.zone_files import zones  # late, and the next: reading YAML is for those who have rules
-    from spotward.rules.parse import parse
-
-    return parse(text, file=str(file), zones=zones(), builtin=builtin)
+    return FlowParts(rules=rules, mended=read.mended, host=host, hands=FlowHands(host, clock), letterbox=Letterbox())
 
 
 @asynccontextmanager
@@ -125,10 +113,14 @@ def _own(config: Config) -> list[Plugin]:
 
 
 def _settings(callee: Callee, trusts: Mapping[str, Trust]) -> PluginSettings:
-    return PluginSettings(
-        name=callee.name,
-        address=callee.address,
-        speaks=Speaks.SPOTWARD if callee.kind == "grpc" else Speaks(callee.kind),
-        calls_at_once_max=callee.at_once,
-        trust=trusts.get(callee.name, Trust()),
-    )
+    """Raises ConfigError."""
+    try:
+        return PluginSettings(
+            name=callee.name,
+            address=callee.address,
+            speaks=Speaks.SPOTWARD if callee.kind == "grpc" else Speaks(callee.kind),
+            calls_at_once_max=callee.at_once,
+            trust=trusts.get(callee.name, Trust()),
+        )
+    except ConfigError as error:
+        raise ConfigError(f"the plugin `{callee.name}`: {error}") from error

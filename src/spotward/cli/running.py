@@ -18,7 +18,7 @@ from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.status import status
 from spotward.cli.stores import STANDBY_SECONDS, place_words, shared, to_read
-from spotward.cli.telling import Teller, say_ignored, say_outside, say_undone
+from spotward.cli.telling import Teller, say_ignored, say_mended, say_outside, say_undone
 from spotward.cli.wire import Parts, parts
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
@@ -61,6 +61,7 @@ async def forever(config: Config, *, log: str) -> int:
     seldom_collected()
     tell = Teller(log)
     house = await parts(config)
+    say_mended(house.flows.mended if house.flows is not None else ())
     store = house.store()
     try:
         from spotward.web.server import serving
@@ -116,6 +117,7 @@ async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
 
 
 async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
+    say_mended(house.flows.mended if house.flows is not None else ())
     """One EventBridge event, until nothing is left to do about it. Raises PayloadError."""
     tell = Teller(log)
     clock = clock_from_environment()

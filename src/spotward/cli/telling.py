@@ -46,6 +46,12 @@ def say_in_place(said: InPlace, style: str) -> None:
         structlog.get_logger("spotward.compat").info(line)
 
 
+def say_mended(lines: Iterable[str]) -> None:
+    """What of an old configuration is otherwise than it was. The log must be set up."""
+    for line in lines:
+        structlog.get_logger("spotward.compat").info(line)
+
+
 class Teller:
     """A listener that tells each page as it happens. Making one sets the log of the process up."""
 

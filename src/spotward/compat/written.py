@@ -3,28 +3,26 @@
 import json
 from collections.abc import Mapping, Sequence
 from shlex import quote
-from textwrap import wrap
 from typing import Any
 
 from spotward.compat.nth_options import OPTIONS
 from spotward.compat.option import BAD, Finding, Outcome, Translation
+from spotward.compat.yaml_text import comment, plain, quoted
 
 REPORT_VERSION = 1
 """Counts up when a field of the report changes its meaning or goes."""
-
-LINE_CHARACTERS = 110
 
 
 def as_yaml(translation: Translation, *, source: str) -> str:
     """A file for `--config`. source: what it was made from, for its first line."""
     words = [f"{option} {quote(text)}" if text else option for option, text in translation.options.items()]
     lines = [
-        f"# Written by `spotward convert nth` from {_plain(source)}.",
-        f"# It is for: {_plain(' '.join(['spotward', translation.program, '--config FILE', *words]))}",
+        f"# Written by `spotward convert nth` from {plain(source)}.",
+        f"# It is for: {plain(' '.join(['spotward', translation.program, '--config FILE', *words]))}",
     ]
     if translation.environment:
         said = " ".join(f"{name}={quote(text)}" for name, text in translation.environment.items())
-        lines += [f"# with, in its environment: {_plain(said)}"]
+        lines += [f"# with, in its environment: {plain(said)}"]
     lines += ["", *_tree(translation.tree, _causes(translation), "", "")]
     return "\n".join([*lines, *_rest(translation)]) + "\n"
 
@@ -91,11 +89,11 @@ def _tree(tree: Mapping[str, Any], causes: Mapping[str, Sequence[str]], path: st
     lines = []
     for name, value in tree.items():
         full = f"{path}{name}"
-        lines += [line for why in causes.get(full, ()) for line in _comment(why, indent)]
+        lines += [line for why in causes.get(full, ()) for line in comment(why, indent)]
         if full not in causes:
             lines += [f"{indent}{name}:", *_tree(value, causes, f"{full}.", f"{indent}  ")]
         else:
-            lines += [f"{indent}{name}: {_quoted(value)}"]
+            lines += [f"{indent}{name}: {quoted(value)}"]
     return lines
 
 
@@ -116,22 +114,4 @@ def _rest(translation: Translation) -> list[str]:
 def _list(title: str, entries: Sequence[str]) -> list[str]:
     if not entries:
         return []
-    return ["", f"# {title}", *(line for entry in entries for line in _comment(entry, "", first="  - ", other="    "))]
-
-
-def _comment(text: str, indent: str, *, first: str = "", other: str = "") -> list[str]:
-    """Comment lines of some length. Nothing in the text can end the comment."""
-    width = LINE_CHARACTERS - len(indent)
-    lines = wrap(_plain(text), width, initial_indent=first, subsequent_indent=other, break_on_hyphens=False)
-    return [f"{indent}# {line}" for line in lines]
-
-
-def _plain(text: str) -> str:
-    """On one line, whatever is in it."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _quoted(value: object) -> str:
-    """A value that YAML reads as it is. Beyond JSON: what does not print is written as its number."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in text)
+    return ["", f"# {title}", *(line for entry in entries for line in comment(entry, "", first="  - ", other="    "))]

@@ -143,7 +143,10 @@ _HOURS = Record(
     "hours",
 )
 
-_GLOB = Text(r"[^\s?\[\]]+", "a type of event such as `prometheus.server.alert.*`", longest=256)
+_GLOB = Text(
+    r"[^\s?\[\]](?:[^\t-\r?\[\]]*[^\s?\[\]])?", "a type of event such as `prometheus.server.alert.*`", longest=256
+)
+"""Names of alerts may have spaces within."""
 
 RULE = Record(
     {

@@ -10,15 +10,18 @@ acted on alerts that were over, called plugins in any order), ours does not, and
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ruamel.yaml.nodes import Node
 
 from spotward.model.occurrence import scalar_text
 from spotward.model.plan import Comparison, Condition, Consequence, Plan, Step, Task, Then
+from spotward.model.units import span
 from spotward.rules.marks import Marks, compact, composed
+from spotward.rules.old_process import process_notes
 from spotward.rules.old_yaml import Mend, Section, mend
 from spotward.rules.rulebook import Callee, Rule, Rules
+from spotward.rules.shapes import finite
 
 CONCURRENCY = 10
 """Version 1's own default for `concurrent_flows`."""
@@ -31,13 +34,13 @@ RETRIES_MAX = 100
 DEMO = "internal-demo"
 """Version 2's own plugin, which wrote the event to the log."""
 
-NOT_RULES = {
-    "global": ("bindaddr", "buffersize"),
-    "log": ("format", "level", "nocolor"),
-    "healthcheck": ("listenaddress", "endpoint"),
-    "promalert": ("listenaddress", "usejwtauth", "jwtsigningkey"),
-}
-"""Sections about the old process and not about what it does; their settings have their own places with us."""
+WAIT_SECONDS_MAX = 30 * 86_400.0
+"""Rules of ours wait no longer than a month for anything."""
+
+NAME_CHARACTERS_MAX = 60
+"""Of what is called something; a number may come behind it."""
+
+DESCRIPTION_CHARACTERS_MAX = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +77,8 @@ class _Reader:
     mends: list[Mend] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     callees: dict[str, Callee] = field(default_factory=dict)
+    """By what the old file calls them."""
+    plugin_names: set[str] = field(default_factory=set)
 
     def file(self, node: Node) -> Translation | None:
         """All of it; None where it is none of the three."""
@@ -81,24 +86,13 @@ class _Reader:
         generation = next((key for key in ("action_flows", "flows", "rules") if key in top.entries), None)
         if generation is None:
             return None
-        self._sections(top)
+        self.mends.extend(process_notes(top, self.marks))
         rules = self._version_2(top) if generation == "flows" else self._version_1(top, generation)
         self.mends.extend(top.unknown())
         self._general(top.node, generation)
         book = Rules(rules=tuple(rules), first_match=generation == "action_flows", callees=tuple(self.callees.values()))
         mends = sorted(self.mends, key=lambda each: (each.line, each.column))
         return Translation(generation=generation, rules=book, mends=tuple(mends))
-
-    def _sections(self, top: Section) -> None:
-        for name, known in NOT_RULES.items():
-            child = top.node_of(name)
-            if child is None:
-                continue
-            section = Section.of(child, self.marks, f"`{name}`")
-            self.mends.extend(section.unknown("defaultactionflowconcurrency", *known))
-            if settings := [key for key in known if key in section.entries]:
-                words = ", ".join(f"`{name}.{section.entries[key][0]}`" for key in settings)
-                self.mends.append(mend(child, f"{words}: no rule, and not taken over; set it where doors are set up"))
 
     def _general(self, node: Node, generation: str) -> None:
         """What is otherwise for every rule."""
@@ -131,14 +125,21 @@ class _Reader:
         events: dict[str, str] = {}
         rules = []
         for section in flows:
+            before = len(self.mends)
             rule = self._flow_1(section, usual, then=Then.STOP if generation == "action_flows" else Then.CONTINUE)
+            self._about(rule, before)
             if rule is None:
                 continue
             rules.append(rule)
             if (other := events.setdefault(rule.events[0], rule.name)) != rule.name and rule.concurrency is not None:
                 text = f"`{rule.name}` and `{other}` have places of their own; they shared those of their event type"
-                self.mends.append(mend(section.node, text))
+                self.mends.append(mend(section.node, text, rule=rule.name))
         return rules
+
+    def _about(self, rule: Rule | None, before: int) -> None:
+        """Notes since then are about this rule."""
+        if rule is not None:
+            self.mends[before:] = [replace(each, rule=rule.name) for each in self.mends[before:]]
 
     def _flow_1(self, section: Section, usual: int, *, then: Then) -> Rule | None:
         kind = section.text("event_type")
@@ -175,9 +176,12 @@ class _Reader:
         for section in top.items("plugins", "a plugin"):
             self._plugin(section, "hollowtrees-v2")
         flows = Section.of(top.node_of("flows"), self.marks, "`flows`")
-        found = [
-            self._flow_2(Section.of(child, self.marks, "a flow"), name) for name, _, child in flows.entries.values()
-        ]
+        found = []
+        for name, _, child in flows.entries.values():
+            before = len(self.mends)
+            rule = self._flow_2(Section.of(child, self.marks, "a flow"), name)
+            self._about(rule, before)
+            found.append(rule)
         return [rule for rule in found if rule is not None]
 
     def _flow_2(self, section: Section, name: str) -> Rule | None:
@@ -209,7 +213,13 @@ class _Reader:
         elif how != "grpc":
             self.marks.wrong(section.node, f"unknown type of plugin `{how:.40}`; it is `grpc` or `fn`")
         told = properties if isinstance(properties, dict) else {}
-        self.callees[name] = Callee(name=name, kind=kind, address=address, properties_json=compact(told))
+        if not finite(told):
+            self.marks.wrong(section.node, "a number in `properties` has no end; write another")
+        known = self.callees.get(name)
+        ours = known.name if known is not None else _unlike(_plain_name(name, "plugin"), self.plugin_names)
+        if ours != name:
+            self.mends.append(mend(section.node, f"the plugin `{name:.60}` is called `{ours}` here"))
+        self.callees[name] = Callee(name=ours, kind=kind, address=address, properties_json=compact(told))
         self.mends.extend(section.unknown())
 
     def _rule(
@@ -228,23 +238,27 @@ class _Reader:
     ) -> Rule | None:
         called = section.text("name") or name or "flow"
         steps = tuple(self._steps(section, plugins, min(max(retries, 0), RETRIES_MAX), then))
-        description = section.text("description")
         if not steps:
             self.mends.append(mend(section.node, f"`{called}` calls no plugin, and is left out"))
             return None
         return Rule(
             name=self._name(called),
-            description=description,
+            description=section.text("description")[:DESCRIPTION_CHARACTERS_MAX],
             events=tuple(kinds),
             where=tuple(
                 Condition(path=("labels", label), how=Comparison.IS, operands=(wanted,))
                 for label, wanted in where.items()
             ),
             group_by=tuple(("labels", label) for label in groups),
-            cooldown_seconds=cooldown,
+            cooldown_seconds=self._bounded(section, cooldown),
             concurrency=concurrency,
             plan=Plan(steps=steps),
         )
+
+    def _bounded(self, section: Section, cooldown: float) -> float:
+        if cooldown > WAIT_SECONDS_MAX:
+            self.mends.append(mend(section.node, f"its cooldown is cut to {span(WAIT_SECONDS_MAX)}, the longest here"))
+        return min(round(cooldown, 3), WAIT_SECONDS_MAX)
 
     def _steps(self, section: Section, plugins: list[str], retries: int, then: Then) -> Iterator[Step]:
         used: set[str] = set()
@@ -256,13 +270,20 @@ class _Reader:
                 continue
             if plugin not in self.callees:
                 self.marks.unknown(section.node, "plugin", plugin, self.callees)
-            name = _unlike(re.sub(r"[^A-Za-z0-9_-]", "-", plugin).lstrip("-_")[:60] or "step", used)
-            task = Task(name=name, plugin=plugin, timeout_seconds=STEP_TIMEOUT_SECONDS, retries=retries)
+                continue
+            ours = self.callees[plugin].name
+            name = _unlike(ours, used)
+            task = Task(name=name, plugin=ours, timeout_seconds=STEP_TIMEOUT_SECONDS, retries=retries)
             yield Step(task=task, on_failure=Consequence(then=then))
 
     def _name(self, called: str) -> str:
         """A name as ours are; two flows of one name had no trouble with it."""
-        return _unlike(re.sub(r"[^A-Za-z0-9_-]", "-", called).lstrip("-_")[:60] or "flow", self.names)
+        return _unlike(_plain_name(called, "flow"), self.names)
+
+
+def _plain_name(text: str, otherwise: str) -> str:
+    """As names are here: letters, digits, `-` and `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text).lstrip("-_")[:NAME_CHARACTERS_MAX] or otherwise
 
 
 def _unlike(name: str, used: set[str]) -> str:

@@ -36,19 +36,25 @@ class Match:
 def matched(rules: Rules, occurrence: Occurrence) -> Match:
     """What the rules make of an occurrence."""
     look = Look(occurrence)
-    taken: list[Rule] = []
     misses: list[str] = []
-    for rule in rules.rules:
-        if not any(takes(glob, occurrence) for glob in rule.events):
+    taken = [rule for file in rules.files for rule in _taken(file, look, misses)]
+    return Match(rules=tuple(taken)) if taken else Match(reason=_reason(rules, occurrence, misses))
+
+
+def _taken(file: Rules, look: Look, misses: list[str]) -> list[Rule]:
+    """Those of one file that take it. misses: is told why others, which mean its type, do not."""
+    taken: list[Rule] = []
+    for rule in file.rules:
+        if not any(takes(glob, look.occurrence) for glob in rule.events):
             continue
         miss = _miss(rule, look)
         if miss is not None:
             misses.append(miss)
             continue
         taken.append(rule)
-        if rules.first_match:
+        if file.first_match:
             break
-    return Match(rules=tuple(taken)) if taken else Match(reason=_reason(rules, occurrence, misses))
+    return taken
 
 
 def _miss(rule: Rule, look: Look) -> str | None:
@@ -64,7 +70,7 @@ def _reason(rules: Rules, occurrence: Occurrence, misses: list[str]) -> str:
         return f"no rule takes it: {listed(misses, most=3)}"
     if occurrence.resolved and _means_firing(rules, occurrence):
         return f"no rule takes it: alerts that are over are taken only by rules whose events end in `{RESOLVED}`"
-    near = _nearest(tuple(glob for rule in rules.rules for glob in rule.events), occurrence.type)
+    near = _nearest(tuple(glob for rule in rules.every_rule for glob in rule.events), occurrence.type)
     hint = f"; a rule names `{near}`, which is nearly the same" if near else ""
     return f"no rule takes events of its type{hint}"
 
@@ -80,4 +86,4 @@ def _nearest(globs: tuple[str, ...], kind: str) -> str:
 
 def _means_firing(rules: Rules, occurrence: Occurrence) -> bool:
     firing = occurrence.type.removesuffix(RESOLVED)
-    return any(is_like(glob, firing) for rule in rules.rules for glob in rule.events)
+    return any(is_like(glob, firing) for rule in rules.every_rule for glob in rule.events)

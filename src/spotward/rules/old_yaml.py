@@ -24,6 +24,8 @@ class Mend:
     line: int
     column: int
     text: str
+    rule: str = ""
+    """Which rule it is about; empty where it is about all of them, or about none."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,6 @@ class Section:
                 yield mend(key, f"`{spelled}` is no setting that Hollowtrees has, and is passed over{hint}")
 
 
-def mend(node: Node, text: str) -> Mend:
+def mend(node: Node, text: str, *, rule: str = "") -> Mend:
     """A note about a place."""
-    return Mend(line=node.start_mark.line + 1, column=node.start_mark.column + 1, text=text)
+    return Mend(line=node.start_mark.line + 1, column=node.start_mark.column + 1, text=text, rule=rule)

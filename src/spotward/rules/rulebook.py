@@ -65,11 +65,29 @@ class Rules:
     """Only the first rule that takes an occurrence gets it; else every one that does."""
     callees: tuple[Callee, ...] = ()
     flows_open_max: int = FLOWS_OPEN_MAX
+    beside: tuple["Rules", ...] = ()
+    """Further files. Each takes what occurs for itself, by its own `first_match`; names differ over all of them."""
+
+    @property
+    def files(self) -> tuple["Rules", ...]:
+        """Itself, and those beside it."""
+        return (self, *self.beside)
+
+    @property
+    def every_rule(self) -> tuple[Rule, ...]:
+        """Of all files, in their order."""
+        return tuple(rule for file in self.files for rule in file.rules) if self.beside else self.rules
+
+    @property
+    def every_callee(self) -> tuple[Callee, ...]:
+        """Of all files, each name once."""
+        return tuple({each.name: each for file in self.files for each in file.callees}.values())
 
     def callee(self, name: str) -> Callee:
-        """A plugin by its name; one that is not named in the file is a built-in one."""
-        return next((each for each in self.callees if each.name == name), Callee(name=name, kind="builtin"))
+        """A plugin by its name; one that is not named in any file is a built-in one."""
+        named = (each for file in self.files for each in file.callees if each.name == name)
+        return next(named, Callee(name=name, kind="builtin"))
 
     def rule(self, name: str) -> Rule | None:
         """A rule by its name, or None."""
-        return next((each for each in self.rules if each.name == name), None)
+        return next((each for each in self.every_rule if each.name == name), None)

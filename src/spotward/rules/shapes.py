@@ -176,14 +176,15 @@ class Free:
         if not isinstance(node, MappingNode):
             return marks.wrong(node, f"here must be a mapping of properties, not {shape_of(node)}")
         value: Json = plain(node, marks)
-        return value if value is BAD or _finite(value) else marks.wrong(node, "a number here has no end; write another")
+        return value if value is BAD or finite(value) else marks.wrong(node, "a number here has no end; write another")
 
 
-def _finite(value: Json) -> bool:
+def finite(value: Json) -> bool:
+    """Has every number in it an end?"""
     if isinstance(value, float):
         return math.isfinite(value)
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return all(_finite(child) for child in children)
+    return all(finite(child) for child in children)
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,8 +364,7 @@ async def test_an_endpoint_that_is_away_or_slow_is_missed() -> None:
 @in_a_loop
 async def test_an_fn_function_gets_the_labels_as_ever() -> None:
     with receiving() as receiver:
-        address = receiver.url.removeprefix("http://")
-        async with hosting(address, speaks=Speaks.FN, fn_app="ht", fn_function="swap") as host:
+        async with hosting(f"{receiver.url}/r/ht/swap", speaks=Speaks.FN) as host:
             assert (await asked(host)).good
         path, _, body = receiver.heard[0]
     assert path == "/r/ht/swap"
@@ -397,7 +396,7 @@ async def test_a_lambda_function_is_run_with_the_event_and_its_error_is_told() -
         ({"address": "127.0.0.1:99999"}, "give host:port"),
         ({"address": "ftp://x", "speaks": Speaks.HTTP}, "give the URL of the endpoint"),
         ({"address": "", "speaks": Speaks.LAMBDA}, "it says where the plugin is"),
-        ({"address": "x:1", "speaks": Speaks.FN}, "needs fn_app and fn_function"),
+        ({"address": "x:1", "speaks": Speaks.FN}, "give the URL of the endpoint"),
         ({"address": "x:1", "calls_at_once_max": 0}, "1 to 1000"),
         ({"address": "x:1", "name": "no name"}, "is no name"),
     ],

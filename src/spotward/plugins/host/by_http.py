@@ -51,11 +51,9 @@ class ByHttp:
         """See the port."""
         del listener  # a POST tells of no progress
         if self._settings.speaks is Speaks.FN:
-            status, body, later = await self._posted(_fn_address(self._settings), labels(call), JSON, call, seconds)
+            status, body, later = await self._posted(labels(call), JSON, call, seconds)
         else:
-            status, body, later = await self._posted(
-                self._settings.address, structured(call), STRUCTURED, call, seconds
-            )
+            status, body, later = await self._posted(structured(call), STRUCTURED, call, seconds)
         return _judged(status, body, later)
 
     async def problems(self, properties: Mapping[str, Any], seconds: float) -> tuple[Problem, ...]:
@@ -69,9 +67,7 @@ class ByHttp:
             await self._client.aclose()
             self._client = None
 
-    async def _posted(
-        self, address: str, body: bytes, content_type: str, call: Call, seconds: float
-    ) -> tuple[int, bytes, float]:
+    async def _posted(self, body: bytes, content_type: str, call: Call, seconds: float) -> tuple[int, bytes, float]:
         """(status, body, seconds to wait before another attempt)"""
         import httpx
 
@@ -82,7 +78,7 @@ class ByHttp:
         try:
             async with (
                 asyncio.timeout(seconds),
-                client.stream("POST", address, content=body, headers=headers) as answer,
+                client.stream("POST", self._settings.address, content=body, headers=headers) as answer,
             ):
                 said = b""
                 async for piece in answer.aiter_bytes():
@@ -159,11 +155,6 @@ def structured(call: Call) -> bytes:
 def labels(call: Call) -> bytes:
     """What Hollowtrees posted to an Fn server."""
     return json.dumps(dict(call.event.labels)).encode()
-
-
-def _fn_address(settings: PluginSettings) -> str:
-    base = settings.address if "://" in settings.address else f"http://{settings.address}"
-    return f"{base.rstrip('/')}/r/{settings.fn_app}/{settings.fn_function}"
 
 
 def _said(answer: Answer) -> Json:

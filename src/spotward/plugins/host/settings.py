@@ -68,7 +68,8 @@ class PluginSettings:
     """What steps call it."""
 
     address: str
-    """`host:port` or `unix:/path` of a gRPC server, the URL of an HTTP endpoint, name or ARN of a Lambda function."""
+    """`host:port` or `unix:/path` of a gRPC server, the URL of an HTTP endpoint or of a function of Fn
+    (`http://host:8080/r/APP/FUNCTION`), name or ARN of a Lambda function."""
 
     speaks: Speaks = Speaks.SPOTWARD
     """Which contract it was written for."""
@@ -85,12 +86,6 @@ class PluginSettings:
     rest_seconds: float = 30.0
     """How long a plugin that cannot be reached is left alone; then one call tries it. Doubles up to ten minutes."""
 
-    fn_app: str = ""
-    """For `fn`: the application."""
-
-    fn_function: str = ""
-    """For `fn`: the function."""
-
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ConfigError(f"`{self.name}` is no name: use letters, digits, `.`, `_`, `-`", setting="name")
@@ -101,12 +96,10 @@ class PluginSettings:
         self._check_address()
 
     def _check_address(self) -> None:
-        if self.speaks is Speaks.HTTP and urlsplit(self.address).scheme not in ("http", "https"):
+        if self.speaks in (Speaks.HTTP, Speaks.FN) and urlsplit(self.address).scheme not in ("http", "https"):
             raise ConfigError("give the URL of the endpoint, such as https://hooks.example.com/x", setting="address")
         if self.speaks.by_grpc and not _is_grpc_address(self.address):
             raise ConfigError("give host:port, such as 127.0.0.1:8888, or unix:/path", setting="address")
-        if self.speaks is Speaks.FN and not (self.fn_app and self.fn_function):
-            raise ConfigError("a plugin of type fn needs fn_app and fn_function", setting="fn_app")
         if not self.address:
             raise ConfigError("it says where the plugin is, and is empty", setting="address")
 

@@ -1,0 +1,90 @@
+"""Rules come from a file of ours, from configurations of Hollowtrees, or from both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spotward.cli.exits import Exit
+from spotward.cli.flow_parts import FlowParts, flow_parts
+from spotward.cli.telling import Teller, say_mended
+from spotward.config import parse
+from spotward.engine.clock import SystemClock
+from spotward.model.errors import ConfigError
+from tests.cli.program import Program
+
+OLD = """
+global: {bindAddr: ":9092"}
+action_plugins:
+  - {name: drainer, address: "localhost:8888", type: grpc}
+  - {name: teller, address: "localhost:8080", type: fn, properties: {app: ht, function: tell}}
+action_flows:
+  - {name: spot, event_type: prometheus.server.alert.SpotTerminationNotice, action_plugins: [drainer, teller]}
+"""
+
+OURS = """
+version: 1
+rules:
+  - {name: tidy, events: "com.example.*", steps: [{plugin: notify, properties: {to: [], text: x}}]}
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(OLD)
+    (tmp_path / "rules.yaml").write_text(OURS)
+    return tmp_path
+
+
+def connected(settings: str) -> FlowParts:
+    found = flow_parts(parse(settings, file="spotward.yaml"), SystemClock())
+    assert found is not None
+    return found
+
+
+def test_an_old_configuration_alone_is_the_rules_and_its_plugins_are_called(files: Path) -> None:
+    found = connected(f"compat: {{hollowtrees: {files}/config.yaml}}")
+    assert [rule.name for rule in found.rules.every_rule] == ["spot"]
+    assert {"drainer", "teller", "notify"} <= set(found.host.names)
+    assert any(line.startswith(f"{files}/config.yaml:2:9: `global.bindAddr`:") for line in found.mended)
+
+
+def test_beside_a_file_of_ours_both_are_the_rules(files: Path) -> None:
+    found = connected(f"{{compat: {{hollowtrees: [{files}/config.yaml]}}, flows: {{rules: {files}/rules.yaml}}}}")
+    assert [rule.name for rule in found.rules.every_rule] == ["tidy", "spot"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ("compat: {hollowtrees: nowhere.yaml}", "nowhere.yaml: cannot be read: .*; give the path of Hollowtrees'"),
+        (
+            "compat: {hollowtrees: [FOLDER/config.yaml, FOLDER/again.yaml]}",
+            "the rule `spot` stands in .*config.yaml, too",
+        ),
+        ("{compat: {hollowtrees: FOLDER/config.yaml}, flows: {plugins: {nobody: {}}}}", "flows.plugins names `nobody`"),
+        ("compat: {hollowtrees: FOLDER/strange.yaml}", "the plugin `drainer`: .*give host:port"),
+    ],
+)
+def test_what_cannot_be_joined_stops_the_start(files: Path, settings: str, mistake: str) -> None:
+    (files / "again.yaml").write_text(OLD)
+    (files / "strange.yaml").write_text(OLD.replace("localhost:8888", "nowhere"))
+    with pytest.raises(ConfigError, match=mistake):
+        connected(settings.replace("FOLDER", str(files)))
+
+
+def test_each_note_is_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    Teller("json")
+    say_mended(["config.yaml:2:9: this is otherwise", "config.yaml:3:9: and that"])
+    said = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["config.yaml:2:9: this is otherwise", "config.yaml:3:9: and that"]
+
+
+def test_an_old_configuration_is_converted_into_rules_that_are_taken(alone: Program, files: Path) -> None:
+    made = files / "made.yaml"
+    assert alone("convert", "hollowtrees", files / "config.yaml", "-o", made).said.strip() == ""
+    assert [rule.name for rule in connected(f"flows: {{rules: {made}}}").rules.rules] == ["spot"]
+    told = alone("convert", "hollowtrees", "-", stdin="a: 1", code=Exit.USAGE).err
+    assert "standard input:1:1: this is no configuration of Hollowtrees" in told

@@ -26,6 +26,8 @@ from spotward.model.flow import Flow, Turn
 from spotward.model.flows import Flows
 from spotward.model.incident import Incident
 from spotward.model.incidents import Incidents
+from spotward.model.order import Order
+from spotward.model.orders import Orders
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.sights import Sights
@@ -90,6 +92,7 @@ WORLDS = st.builds(
     verdicts=maps(str, str),
     turns=maps(str, Turn),
     flows=st.builds(Flows, by_key=maps(str, Flow), running=maps(str, int), queues=maps(str, tuple[str, ...])),
+    orders=st.builds(Orders, by_key=maps(str, Order), keys_at=maps(str, tuple[str, ...])),
     observed=maps(str, float),
     sights=st.builds(Sights, seen=maps(str, float), touched=maps(str, float), moves=maps(str, Moves)),
     incidents=st.builds(

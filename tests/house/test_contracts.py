@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "src" / "spotward"
 ENGINE_LIVES_IN = {
     *("clock", "log"),
-    *("live", "alarm", "crew", "feeds", "inbox", "room", "tenure", "turns"),
+    *("live", "alarm", "crew", "desk", "feeds", "inbox", "room", "tenure", "turns"),
     *("store", "journal_batch", "journal_file", "journal_leases", "journal_rows"),
 }
 """The modules of `engine` that may touch the machine. Every other one thinks."""

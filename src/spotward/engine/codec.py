@@ -8,6 +8,7 @@ from spotward.model.cloud import Pool
 from spotward.model.event import Event
 from spotward.model.flow import Flow, Turn
 from spotward.model.incident import Incident
+from spotward.model.order import Order
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.undertaking import Swap, Undertaking
@@ -80,6 +81,7 @@ UNDERTAKINGS: dict[str, Codec[Undertaking]] = {
     Swap.kind: Codec(Swap, kept=KEPT),
     Incident.kind: Codec(Incident, kept=KEPT),
     Flow.kind: Codec(Flow, kept=KEPT),
+    Order.kind: Codec(Order, kept=KEPT),
 }
 """Kind → how undertakings of that kind are written."""
 

@@ -225,7 +225,7 @@ class _Draft:
 
 
 def _was_open(world: World, undertaking: Undertaking) -> bool:
-    if undertaking.key in world.flows.by_key:
+    if undertaking.key in world.flows.by_key or undertaking.key in world.orders.by_key:
         return True
     incident = world.incidents.get(undertaking.subject)
     return undertaking.key in world.swaps.by_key or (incident is not None and incident.key == undertaking.key)

@@ -12,9 +12,10 @@ from spotward.model.flow_event import (
     PluginProgressed,
     Status,
 )
+from spotward.model.order import Ordered
 
 
-def event_words(event: FlowEvent) -> str:
+def event_words(event: FlowEvent | Ordered) -> str:
     """What happened, as one line."""
     match event:
         case Occurred():
@@ -30,6 +31,8 @@ def event_words(event: FlowEvent) -> str:
             return f"{_who(event.by)} cancelled {event.flow}"
         case FlowRetried():
             return f"{_who(event.by)} wants {event.flow.key} to go on"
+        case Ordered():
+            return f"{_who(event.by)} wants to {event.wanted.words}"
 
 
 def _status_words(status: Status) -> str:
@@ -53,8 +56,8 @@ def action_words(action: CallPlugin) -> str:
     return f"call {action.plugin}{task} of {action.flow}{again}"
 
 
-def subjects_of_event(event: FlowEvent) -> Iterable[str]:
-    """Of an occurrence its type and what it is about; of all else the flow."""
+def subjects_of_event(event: FlowEvent | Ordered) -> Iterable[str]:
+    """Of an occurrence its type and what it is about; of an order itself and whom it is about; of all else the flow."""
     match event:
         case Occurred():
             yield event.occurrence.type
@@ -65,3 +68,5 @@ def subjects_of_event(event: FlowEvent) -> Iterable[str]:
             yield event.flow
         case FlowRetried():
             yield event.flow.key
+        case Ordered():
+            yield from (event.order, event.wanted.subject)

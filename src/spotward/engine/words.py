@@ -59,6 +59,7 @@ from spotward.model.event import (
 from spotward.model.flow_action import CallPlugin
 from spotward.model.flow_event import FlowCancelled, FlowRetried, Occurred, PluginAnswered, PluginProgressed
 from spotward.model.node_action import NodeAction
+from spotward.model.order import Ordered
 from spotward.model.units import clock, counted, listed, moment
 
 
@@ -86,7 +87,7 @@ def event_words(event: Event, answered: Action | None = None) -> str:
             return _observation_words(event)
         case FleetAnswered() | Done() | Failed():
             return _outcome_words(event, event.key if answered is None else action_words(answered))
-        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried():
+        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried() | Ordered():
             return flow_event_words(event)
         case _:
             return node_event_words(event)
@@ -230,7 +231,7 @@ def subjects_of_event(event: Event) -> Iterable[str]:
             yield from (instance.id for instance in event.instances)
         case RegionObserved() | GroupObserved() | InstancesObserved() | InstanceFound() | PoolsRecommended():
             yield from _subjects_of_observation(event)
-        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried():
+        case Occurred() | PluginAnswered() | PluginProgressed() | FlowCancelled() | FlowRetried() | Ordered():
             yield from subjects_of_flow_event(event)
         case _:
             yield from subjects_of_node_event(event)

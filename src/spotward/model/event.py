@@ -11,6 +11,7 @@ from typing import Literal
 from spotward.model.cloud import CapacityHistory, Group, GroupDetails, Instance, Lifecycle, Pool, PoolOffer, group_id
 from spotward.model.flow_event import FlowEvent
 from spotward.model.node_event import ClusterObservation, ClusterOutcome, LifecycleHooked
+from spotward.model.order import Ordered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -329,4 +330,5 @@ Event = (
     | ClusterObservation
     | ClusterOutcome
     | FlowEvent
+    | Ordered
 )

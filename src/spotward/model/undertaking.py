@@ -12,6 +12,7 @@ from typing import ClassVar
 from spotward.model.cloud import GroupId, LaunchSource, Lifecycle, Pool, PoolOffer, group_id
 from spotward.model.flow import Flow
 from spotward.model.incident import Incident
+from spotward.model.order import Order
 
 
 class SwapCause(StrEnum):
@@ -199,6 +200,6 @@ class Swap:
         return self.cause in (SwapCause.INTERRUPTION, SwapCause.REBALANCE)
 
 
-Undertaking = Swap | Incident | Flow
+Undertaking = Swap | Incident | Flow | Order
 """Each has a `key`, a `kind`, a `subject` (and others it is `about`), and knows when it was `born` and how it `ended`.
 """

@@ -49,6 +49,8 @@ from spotward.model.node_event import (
     TargetsSeen,
     WorkloadSeen,
 )
+from spotward.model.order import Order
+from spotward.model.orders import Orders
 from spotward.model.pool_memory import CAPACITY_CODES, PoolMemory, troubled
 from spotward.model.sights import Sights
 from spotward.model.swaps import Swaps
@@ -111,6 +113,8 @@ class World:
     """Undertakings of nodes, open ones only. Apart from the others, because neither room looks through the other's."""
     flows: Flows = field(default_factory=Flows)
     """Undertakings of rules, open ones only."""
+    orders: Orders = field(default_factory=Orders)
+    """What somebody outside wants and waits for, open ones only."""
     turns: HashTrieMap[str, Turn] = field(default_factory=HashTrieMap)
     """A rule and a group → what is remembered of the flows that it had."""
     cluster: ClusterView = field(default_factory=ClusterView)
@@ -133,7 +137,8 @@ class World:
     @property
     def open_undertakings(self) -> tuple[Undertaking, ...]:
         """All that was begun and must be finished."""
-        return (*self.swaps.by_key.values(), *self.incidents.by_instance.values(), *self.flows.by_key.values())
+        swaps, incidents = self.swaps.by_key.values(), self.incidents.by_instance.values()
+        return (*swaps, *incidents, *self.flows.by_key.values(), *self.orders.by_key.values())
 
     def undertakings_of(self, subject: GroupId) -> tuple[Swap, ...]:
         """The open undertakings of a group, ordered by key."""
@@ -155,6 +160,8 @@ class World:
             return self._with_incident(undertaking)
         if isinstance(undertaking, Flow):
             return replace(self, flows=self.flows.with_flow(undertaking))
+        if isinstance(undertaking, Order):
+            return replace(self, orders=self.orders.with_order(undertaking))
         return replace(self, swaps=self.swaps.with_swap(undertaking))
 
     def _with_incident(self, incident: Incident) -> World:

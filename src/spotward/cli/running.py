@@ -111,13 +111,13 @@ async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
     """One reconciliation of every region, until nothing is left to do."""
     tell = Teller(log)
     house = await parts(config)
+    say_mended(house.flows.mended if house.flows is not None else ())
     return await _once(
         house, tell, observe_seconds=max(config.observe_seconds, ONCE_OBSERVE_SECONDS), limit_seconds=limit_seconds
     )
 
 
 async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
-    say_mended(house.flows.mended if house.flows is not None else ())
     """One EventBridge event, until nothing is left to do about it. Raises PayloadError."""
     tell = Teller(log)
     clock = clock_from_environment()

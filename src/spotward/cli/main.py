@@ -45,6 +45,7 @@ from spotward.cli.options import (
     Unpriced,
     WebPort,
 )
+from spotward.cli.rules import app as rules_app
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, SpotwardError
 
 LIMIT_SECONDS = 3600.0
@@ -70,6 +71,7 @@ app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 app.add_typer(convert_app, name="convert")
+app.add_typer(rules_app, name="rules")
 app.add_typer(flows_app, name="flows")
 
 

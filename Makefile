@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-# How many processes `make test` uses; 0 runs in one, which is what a debugger wants.
+# How many processes `make test` and `make slow-test` use; 0 runs in one, which is what a debugger wants.
 TEST_PROCESSES ?= auto
 # More words for pytest: make test PYTEST_ARGS='tests/groups -k surge'
 PYTEST_ARGS ?=
@@ -23,7 +23,7 @@ test: $(READY)  ## The quick tests
 	$(BIN)/pytest -m "not slow" -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 slow-test: $(READY)  ## The slow tests: crash after every call, fresh installs, long simulations
-	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/pytest -m slow -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 cluster-test: $(READY)  ## Tests against a real Kubernetes control plane; the first time it is built from source, for minutes
 	$(BIN)/python -m tests.cluster.build

@@ -11,6 +11,9 @@ from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import Action, ObserveGroup
 from spotward.model.cloud import Group, Instance, LaunchSource, Lifecycle, Member, Pool, PoolOffer
 from spotward.model.event import PoolsRecommended
+from spotward.model.flow import facts_of
+from spotward.model.flows import Flows
+from spotward.model.histogram import Bounds, Distribution, Histogram
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.swaps import Swaps
@@ -18,8 +21,17 @@ from spotward.model.undertaking import Swap, SwapCause
 from spotward.model.wish import WishState
 from spotward.model.wishes import Wishes
 from spotward.model.world import Pause, World
-from spotward.web.view import Look, View
+from spotward.web.tallies.deeds import DEED_SECONDS, Deeds
+from spotward.web.tallies.doors import WAIT_SECONDS, DoorCounts
+from spotward.web.tallies.drains import DRAIN_SECONDS, Drains
+from spotward.web.tallies.flows import FLOW_SECONDS, STEP_SECONDS, FlowCounts
+from spotward.web.tallies.notices import Notices
+from spotward.web.tallies.swaps import SWAP_SECONDS
+from spotward.web.tallies.swaps import Swaps as EndedSwaps
+from spotward.web.view import Elsewhere, Look, Shell, View
 from tests.hand_clock import HandClock
+from tests.rules.made import alert, one_rule
+from tests.rules.stage import Plugins, Stage
 
 NOON = 1_764_000_000.0
 REGION = "eu-west-1"
@@ -141,7 +153,17 @@ def full_world() -> World:
         verdicts=HashTrieMap({web.id: "left alone"}),
         wishes=Wishes().with_wish(question.key, failed),
         observed=HashTrieMap({REGION: NOON - 30}),
+        flows=_flows(),
     )
+
+
+def _flows() -> Flows:
+    """One that calls its first plugin, and one that waits for room at it."""
+    stage = Stage(one_rule("[{plugin: drain}]"), Plugins(seconds={"drain": 60.0}))
+    stage.hear(alert(instance_id="i-1")).play(1.0)
+    calling = next(iter(stage.world.flows.by_key.values()))
+    waiting = replace(calling, key="r.other", group="other", facts=facts_of(["drain"]), waits_for="drain")
+    return stage.world.flows.with_flow(waiting)
 
 
 def look(known: World | None = None, **changes: object) -> Look:
@@ -156,6 +178,41 @@ def look(known: World | None = None, **changes: object) -> Look:
     return replace(told, **changes)  # type: ignore[arg-type]  # each test gives what the field takes
 
 
+def counted(bounds: Bounds, *values: float) -> Distribution:
+    """What a histogram of these values is."""
+    histogram = Histogram(bounds)
+    for value in values:
+        histogram.count(value)
+    return histogram.now
+
+
+def full_look() -> Look:
+    """One in which every question has an answer."""
+    flow = next(iter(full_world().flows.by_key.values()))
+    return look(
+        full_world(),
+        shell=Shell(heard={("prometheus", "occurred"): 7}, source_heard={"doors": NOON - 12}),
+        deeds=Deeds(answered={("launch-fleet", "done"): 2}, seconds={("launch-fleet",): counted(DEED_SECONDS, 1.5, 4)}),
+        drains=Drains(seconds={("interruption",): counted(DRAIN_SECONDS, 40.0)}),
+        swaps=EndedSwaps(ended={("saving", "whole"): 3}, seconds={("saving",): counted(SWAP_SECONDS, 200.0)}),
+        flows=FlowCounts(
+            begun={(flow.rule,): 4},
+            ended={(flow.rule, "done"): 3},
+            seconds={(flow.rule,): counted(FLOW_SECONDS, 4.0)},
+            calls={("drain", "done"): 3},
+            retries={("drain",): 1},
+            call_seconds={("drain",): counted(STEP_SECONDS, 0.2)},
+        ),
+        notices=Notices(heard={(REGION, "m5.large", "interruption"): 2}),
+        saved={(REGION, "web", "USD"): 1.25},
+        doors=DoorCounts(
+            answers={("prometheus", "200"): 5}, wait_seconds={("prometheus",): counted(WAIT_SECONDS, 0.004)}
+        ),
+        plugins={"drain": True, "notify": False},
+        aws_retries={"ec2.CreateFleet": 1},
+    )
+
+
 def view(
     clock: HandClock | None = None, *, regions: tuple[str, ...] = (REGION,), observe_seconds: float = 60.0
 ) -> View:
@@ -164,7 +221,7 @@ def view(
         regions=regions,
         observe_seconds=observe_seconds,
         policy=GroupsPolicy(),
-        aws_calls=lambda: {"ec2.DescribeInstances": 3},
+        elsewhere=Elsewhere(aws_calls=lambda: {"ec2.DescribeInstances": 3}),
     )
 
 

@@ -15,13 +15,17 @@ from rpds import HashTrieMap
 
 from spotward.model.cloud import Lifecycle
 from spotward.model.event import PoolsRecommended
-from spotward.web.metrics import QUESTIONS, Question, rendered
-from spotward.web.view import DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, Look, Shell
+from spotward.web.metrics import QUESTIONS
+from spotward.web.metrics.exporter import rendered
+from spotward.web.metrics.question import Kind, Question
+from spotward.web.refusals import REFUSALS
+from spotward.web.tallies.deeds import DEED_OUTCOMES, Deeds
+from spotward.web.view import DEED_KINDS, EVENT_KINDS, Look, Shell
 from tests.web.scenes import (
     NOON,
     OPTED_IN,
     REGION,
-    full_world,
+    full_look,
     group,
     instance,
     look,
@@ -65,7 +69,7 @@ def of_group(told: Look, name: str, *, of: str = "web", **labels: str) -> float 
     return value(told, f"spotward_group_{name}", region=REGION, group=of, **labels)
 
 
-FULL = look(full_world())
+FULL = full_look()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_regions_tell_their_age_their_swaps_and_their_resting_pools() -> None:
 
 
 def test_counters_are_told_from_nought_on_so_that_a_rate_sees_the_first_event() -> None:
-    found = samples(look(events={"tick": 2}, deeds={("launch-fleet", "nothing"): 4}))
+    found = samples(look(events={"tick": 2}, deeds=Deeds(answered={("launch-fleet", "nothing"): 4})))
     assert len(found["spotward_events_total"]) == len(EVENT_KINDS)
     assert len(found["spotward_deeds_total"]) == len(DEED_KINDS) * len(DEED_OUTCOMES)
     assert sum(found["spotward_events_total"].values()) == 2
@@ -164,7 +168,7 @@ def test_the_shell_tells_how_it_is() -> None:
         unreadable=3,
         faults=1,
     )
-    told = look(shell=shell, pages=5, refusals={"deed": 6})
+    told = look(shell=shell, pages=5, refusals={("deed", "capacity"): 6})
     assert value(told, "spotward_inbox_depth") == 7
     assert value(told, "spotward_actions_under_way", kind="launch-fleet") == 2
     assert value(told, "spotward_sources_unheard") == 1
@@ -172,15 +176,15 @@ def test_the_shell_tells_how_it_is() -> None:
     assert value(told, "spotward_deliveries_unreadable_total") == 3
     assert value(told, "spotward_faults_total") == 1
     assert value(told, "spotward_pages_total") == 5
-    assert value(told, "spotward_refusals_total", about="deed") == 6
+    assert value(told, "spotward_refusals_total", about="deed", reason="capacity") == 6
     assert value(told, "spotward_aws_calls_total", operation="ec2.DescribeInstances") == 3
 
 
 def test_a_scraper_that_accepts_openmetrics_gets_the_same_samples() -> None:
     text, content_type = rendered(FULL, OPENMETRICS)
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
-    told = {sample.name for family in read_as_openmetrics(text) for sample in family.samples}
-    assert {name for name in told if name.startswith("spotward_")} == {question.name for question in QUESTIONS}
+    told = {family.name for family in read_as_openmetrics(text) if family.name.startswith("spotward_")}
+    assert told == {question.name.removesuffix("_total") for question in QUESTIONS}
 
 
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), accept=st.sampled_from(["", OPENMETRICS]))
@@ -206,9 +210,17 @@ def exported() -> dict[str, tuple[str, tuple[str, ...]]]:
     """The same of a scrape in which every family has a sample."""
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for family in families(FULL):
+        counter = family.type == "counter"
+        name = f"{family.name}_total" if counter else family.name
         for sample in family.samples:
-            found[sample.name] = (family.type, tuple(sorted(sample.labels)))
+            found[name] = (family.type, tuple(sorted(set(sample.labels) - {"le"})))
     return found
+
+
+def exported_samples() -> set[tuple[str, ...]]:
+    """Names of samples and of families, with the labels that tell samples apart."""
+    every = [sample for family in families(FULL) for sample in family.samples]
+    return {(sample.name,) for sample in every} | {(question.name,) for question in QUESTIONS}
 
 
 def test_the_reference_lists_every_metric_with_its_type_and_labels_and_no_other() -> None:
@@ -218,7 +230,7 @@ def test_the_reference_lists_every_metric_with_its_type_and_labels_and_no_other(
 
 def test_every_metric_that_the_reference_speaks_of_exists() -> None:
     named = set(re.findall(r"\bspotward_\w+", REFERENCE.read_text()))
-    assert named <= set(exported())
+    assert named <= {name for name, *_ in exported_samples()}
 
 
 def test_the_reference_names_every_word_that_a_label_may_hold() -> None:
@@ -227,7 +239,7 @@ def test_the_reference_names_every_word_that_a_label_may_hold() -> None:
         *DEED_OUTCOMES,
         *DEED_KINDS,
         *EVENT_KINDS,
-        *(dict(labels)["about"] for labels in samples(FULL)["spotward_refusals_total"]),
+        *(word for pair in REFUSALS for word in pair),
         *(dict(labels)["cause"] for labels in samples(FULL)["spotward_open_swaps"]),
         *(dict(labels)["lifecycle"] for labels in samples(FULL)["spotward_group_members"]),
         *(dict(labels)["kind"] for labels in samples(FULL)["spotward_actions_under_way"]),
@@ -235,9 +247,15 @@ def test_the_reference_names_every_word_that_a_label_may_hold() -> None:
     assert {word for word in words if f"`{word}`" not in text} == set()
 
 
+def test_no_two_metrics_are_one_family_to_openmetrics() -> None:
+    families = [question.name.removesuffix("_total") for question in QUESTIONS]
+    assert sorted(set(families)) == sorted(families)
+
+
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
 def test_names_follow_the_customs_of_prometheus(question: Question) -> None:
     assert re.fullmatch(r"spotward_[a-z]+(_[a-z]+)*", question.name)
     assert not question.name.endswith(("_count", "_sum", "_bucket")), "these belong to histograms"
+    assert question.kind is not Kind.HISTOGRAM or question.name.endswith("_seconds"), "the unit comes last"
     assert not {"job", "instance", "le", "quantile"} & set(question.labels), "these are Prometheus' own"
     assert question.help.endswith(".")

@@ -11,28 +11,41 @@ from spotward.nodes.policy import NodesPolicy
 from spotward.web.exposition import rendered
 from spotward.web.node_exposition import NodeView
 from spotward.web.node_questions import nodes, open_incidents, pods_held, tagged_instances, tagged_nodes
-from spotward.web.tally import Tally
+from spotward.web.tallies.deeds import DeedTally
+from spotward.web.tallies.drains import Drains, DrainTally
 from tests.nodes.stage import Stage
 from tests.nodes.toy_cluster import CLUSTER, REGION, a_budget, a_cluster, a_node, a_pod
 
 POLICY = NodesPolicy(cluster=CLUSTER)
 
 
-def counted(stage: Stage) -> Tally:
-    tally, before = Tally(), World()
-    for event, step in stage.steps:
-        tally.hear(before, event, step)
+def drained(stage: Stage) -> Drains:
+    tally, before = DrainTally(), World()
+    for _, step in stage.steps:
+        tally.hear(before, step)
         before = step.world
-    return tally
+    return tally.now
+
+
+def deeds(stage: Stage) -> dict[tuple[str, str], int]:
+    tally, before = DeedTally(), World()
+    for event, step in stage.steps:
+        tally.hear(before, event)
+        before = step.world
+    return dict(tally.now.answered)
 
 
 def test_a_drain_is_counted_once_with_its_cause_its_time_and_what_was_left() -> None:
     stage = Stage(a_cluster(a_pod("web-1"), a_pod("web-2"))).notice("i-1", 10.0).play(until=400.0)
-    drains = counted(stage).drains
+    drains = drained(stage)
     assert drains.nodes == {"interruption": 1}
     assert drains.pods == {"graceful": 2}
-    assert 4.0 < drains.seconds < 10.0
-    assert 100.0 < drains.spare_seconds < 120.0
+    (cause, took), *others = drains.seconds.items()
+    assert (cause, took.number, others) == (("interruption",), 1, [])
+    assert 4.0 < took.total < 10.0
+    assert drains.left_seconds.number == 1
+    assert 100.0 < drains.left_seconds.total < 120.0
+    assert drains.incidents == {"interruption": 1}
 
 
 def test_pods_are_counted_by_how_they_went() -> None:
@@ -41,10 +54,9 @@ def test_pods_are_counted_by_how_they_went() -> None:
     held = a_pod("held-1")
     cluster = a_cluster(slow, stuck, held, budgets=(a_budget("held", max_unavailable="0"),))
     stage = Stage(cluster).notice("i-1", 10.0).play(until=400.0)
-    tally = counted(stage)
-    assert tally.drains.pods == {"shortened": 1, "past-budget": 1, "killed": 1}
-    assert tally.deeds["cordon-node", "done"] == 1
-    assert not any(outcome == "failed" for _, outcome in tally.deeds)
+    assert drained(stage).pods == {"shortened": 1, "past-budget": 1, "killed": 1}
+    assert deeds(stage)["cordon-node", "done"] == 1
+    assert not any(outcome == "failed" for _, outcome in deeds(stage))
 
 
 def test_what_waits_stands_there_while_it_waits() -> None:

@@ -70,7 +70,7 @@ class Muddled:
 async def daemon(directory: Path, cloud: Cloud) -> AsyncIterator[str]:
     """A running shell with its pages; their address."""
     clock, policy = SystemClock(), GroupsPolicy()
-    seen = View(clock=clock, regions=(REGION,), observe_seconds=60.0, policy=policy, aws_calls=dict)
+    seen = View(clock=clock, regions=(REGION,), observe_seconds=60.0, policy=policy)
     store = SqliteStore.to_write(directory, clock=clock)
     live = Live(
         core=Core(deciders(policy), guards(policy)),

@@ -1,7 +1,15 @@
 """What is counted, and what a look holds."""
 
+from dataclasses import replace
+
 import pytest
 
+from spotward.cli.rehearsal import dry_run_guard
+from spotward.engine.core import Core, name_of
+from spotward.engine.deciders import guards
+from spotward.engine.rule_deciders import rule_guards
+from spotward.groups.guard import capacity_guard
+from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import (
     Action,
     LaunchFleet,
@@ -9,12 +17,16 @@ from spotward.model.action import (
     RetireMember,
 )
 from spotward.model.cloud import LaunchSource, Lifecycle
+from spotward.model.decision import Decision, Wish
 from spotward.model.event import Done, Event, Failed, FleetAnswered, LaunchedInstance, RegionObserved, Tick
 from spotward.model.node_action import CordonNode, EvictPods
 from spotward.model.node_event import NodeMarked, PodsAnswered
 from spotward.model.page import Page, Refusal
 from spotward.model.world import World
-from spotward.web.view import DEED_KINDS, DEED_OUTCOMES, EVENT_KINDS, REFUSALS_ABOUT
+from spotward.rules.rulebook import Rules
+from spotward.web.refusals import GUARDS, REFUSALS
+from spotward.web.tallies.deeds import DEED_OUTCOMES
+from spotward.web.view import DEED_KINDS, EVENT_KINDS
 from tests.hand_clock import HandClock
 from tests.web.scenes import NOON, REGION, asked, full_world, group, step, view, world
 
@@ -92,30 +104,54 @@ def test_a_deed_is_counted_by_what_came_of_it_and_a_question_is_none(
     before = in_flight(action)
     seen(TICK, step(before))
     seen(answer, step(before.after(answer)))
-    assert seen.look().deeds == counted
+    assert seen.look().deeds.answered == counted
     assert set(counted) <= {(kind, outcome) for kind in DEED_KINDS for outcome in DEED_OUTCOMES}
 
 
 def test_an_answer_that_nobody_waits_for_is_no_deed_of_ours() -> None:
     seen = view()
     seen(fleet(LAUNCHED), step(World()))
-    assert seen.look().deeds == {}
+    assert seen.look().deeds.answered == {}
+
+
+WEB = f"{REGION}/web"
 
 
 @pytest.mark.parametrize(
-    ("refusal", "about"),
+    ("refusal", "counted"),
     [
-        (Refusal(key="retire i-1", subject=f"{REGION}/web", reason="too few"), "deed"),
-        (Refusal(key=f"{REGION}/web", subject=f"{REGION}/web", reason="no launch data"), "group"),
-        (Refusal(key="i-1", subject="i-1", reason="a node"), "member"),
+        (Refusal(key="retire i-1", subject=WEB, reason="too few"), ("deed", "capacity")),
+        (Refusal(key="launch 1", subject=WEB, reason="AccessDenied: no"), ("deed", "outside")),
+        (Refusal(key=WEB, subject=WEB, reason="no launch data"), ("group", "left_alone")),
+        (Refusal(key=f"nodes in {WEB}", subject=f"nodes in {WEB}", reason="3"), ("group", "nodes_left_alone")),
+        (Refusal(key="i-1", subject="i-1", reason="a node"), ("member", "kept")),
+        (Refusal(key="drain of n-1", subject="drain of n-1", reason="a budget"), ("node", "drain_held")),
+        (Refusal(key="event x.y", subject="event x.y", reason="nobody takes it"), ("rule", "no_rule")),
+        (Refusal(key="hot n-1", subject="hot n-1", reason="cooling down"), ("rule", "passed_over")),
     ],
-    ids=REFUSALS_ABOUT,
+    ids=lambda value: value[1] if isinstance(value, tuple) else None,
 )
-def test_a_refusal_is_counted_by_what_it_is_about_not_by_its_words(refusal: Refusal, about: str) -> None:
+def test_a_refusal_is_counted_by_who_refused_or_what_is_left_alone_not_by_its_words(
+    refusal: Refusal, counted: tuple[str, str]
+) -> None:
     seen = view()
-    seen(TICK, step(world(group("web")), page(refusal)))
-    assert seen.look().refusals == {about: 1}
-    assert about in REFUSALS_ABOUT
+    told = replace(step(world(group("web")), page(refusal)), refused_by={"retire i-1": "capacity"})
+    seen(TICK, told)
+    assert seen.look().refusals == {counted: 1}
+    assert counted in REFUSALS
+
+
+def test_the_reasons_of_refusals_are_the_guards_there_are() -> None:
+    policy = GroupsPolicy()
+    every = (*guards(policy), *rule_guards(Rules()), dry_run_guard)
+    assert {name_of(guard) for guard in every} == set(GUARDS)
+
+
+def test_the_core_says_which_guard_refused() -> None:
+    core = Core([lambda *_: Decision(wishes=(Wish(action=RETIRE, reason="just so"),))], [capacity_guard])
+    known = world(group("web", desired=0))
+    step_ = core.step(known, TICK, page_number=1)
+    assert step_.refused_by == {RETIRE.key: "capacity"}
 
 
 def test_a_look_stays_as_it_was_while_the_view_goes_on() -> None:

@@ -65,15 +65,21 @@ async def forever(config: Config, *, log: str) -> int:
     store = house.store()
     try:
         from spotward.web.server import serving
-        from spotward.web.view import View
+        from spotward.web.view import Elsewhere, View, no_doors, nothing
 
+        flows = house.flows
         view = View(
             cluster=config.nodes.cluster,
             clock=house.clock,
             policy=config.groups_policy,
             observe_seconds=config.observe_seconds,
             regions=house.regions,
-            aws_calls=lambda: house.aws.counter.counts,
+            elsewhere=Elsewhere(
+                aws_calls=lambda: house.aws.counter.counts,
+                aws_retries=lambda: house.aws.counter.retries,
+                doors=no_doors if flows is None else lambda: flows.letterbox.tally.now,
+                plugins=nothing if flows is None else lambda: flows.host.resting,
+            ),
         )
         async with (
             serving(view, host=config.web.host, port=config.web.port) as address,

@@ -8,7 +8,7 @@ Questions alone make no page, for then every look would be one. A page is made b
 whose words are new, or by a note.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spotward.engine.memory import Change, Touched, forgetting, in_doubt, touched_by
@@ -42,6 +42,8 @@ class Step:
     """Those that changed, as they now stand, ended ones included."""
     change: Change
     """What is different in memory."""
+    refused_by: Mapping[str, str] = field(default_factory=dict)
+    """Key of each wish whose refusal stands on the page → the guard that refused it: `capacity`. For counting."""
 
 
 class Core:
@@ -84,6 +86,7 @@ class _Draft:
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     wakes: dict[WakeAt, None] = field(default_factory=dict)
+    refused_by: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.touched = touched_by(self.before, self.event)
@@ -147,11 +150,15 @@ class _Draft:
         if known is not None and known.retry_time > self.world.time:
             self.wake(known.retry_time, action.subject)
             return
-        refused = next((reason for guard in self.guards if (reason := guard(self.world, wish)) is not None), None)
+        refused = next(
+            ((guard, reason) for guard in self.guards if (reason := guard(self.world, wish)) is not None), None
+        )
         if refused is None:
             self._ask(wish, known)
             return
-        self._refuse(Refusal(key=action.key, subject=action.subject, reason=refused))
+        guard, reason = refused
+        self.refused_by[action.key] = name_of(guard)
+        self._refuse(Refusal(key=action.key, subject=action.subject, reason=reason))
         self.wake(next_beat(self.world.time, REFUSED_PAUSE_SECONDS), action.subject)
 
     def _ask(self, wish: Wish, known: WishState | None) -> None:
@@ -188,6 +195,7 @@ class _Draft:
             wakes=tuple(self.wakes),
             undertakings=tuple(self.undertakings.values()),
             change=self.touched.change(self.before, self.world),
+            refused_by=self.refused_by,
         )
 
     def _page(self, number: int) -> Page | None:
@@ -222,6 +230,11 @@ class _Draft:
             yield from (key, undertaking.subject)
             if undertaking.ended is not None or not _was_open(self.before, undertaking):
                 yield from undertaking.about
+
+
+def name_of(guard: Guard) -> str:
+    """What it is called where refusals are counted: `capacity` for `capacity_guard` and for what it returns."""
+    return str(getattr(guard, "__qualname__", "")).partition(".")[0].removesuffix("_guard")
 
 
 def _was_open(world: World, undertaking: Undertaking) -> bool:

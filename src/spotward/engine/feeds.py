@@ -19,17 +19,25 @@ log = structlog.get_logger()
 
 
 async def feed(
-    source: Source, inbox: Inbox, clock: Clock, policy: LivePolicy, troubles: MutableMapping[str, str]
+    source: Source,
+    inbox: Inbox,
+    clock: Clock,
+    policy: LivePolicy,
+    troubles: MutableMapping[str, str],
+    heard: MutableMapping[str, float],
 ) -> None:
     """Put what a source delivers into the inbox, until it is exhausted; a source that fails is asked again later.
 
-    `troubles` says why it cannot be heard, as long as it cannot.
+    `troubles` says why it cannot be heard, as long as it cannot; `heard`, when it last said anything, even that there
+    is nothing.
     """
     pause = policy.source_pause_first_seconds
+    heard[source.name] = clock.now()
     while True:
         try:
             async for delivery in source.deliveries():
                 troubles.pop(source.name, None)
+                heard[source.name] = clock.now()
                 pause = policy.source_pause_first_seconds
                 if delivery is None:
                     continue

@@ -101,6 +101,8 @@ class Live:
         )
         self.source_troubles: dict[str, str] = {}
         """Name of a source → why it cannot be heard now."""
+        self.source_heard: dict[str, float] = {}
+        """Name of a source → when it last said anything, even that there is nothing; first, when it was begun."""
         self._store = store
         self._farewell = farewell
         self._sources = tuple(sources)
@@ -169,7 +171,9 @@ class Live:
             ticking = tick(self.inbox, self.clock, self.regions, self.policy.observe_seconds)
             self._rhythm.append(asyncio.create_task(ticking))
         self._feeds = [
-            asyncio.create_task(feed(source, self.inbox, self.clock, self.policy, self.source_troubles))
+            asyncio.create_task(
+                feed(source, self.inbox, self.clock, self.policy, self.source_troubles, self.source_heard)
+            )
             for source in self._sources
         ]
 

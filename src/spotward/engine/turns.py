@@ -6,8 +6,10 @@ does not break us again after each restart.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import structlog
 
@@ -15,11 +17,14 @@ from spotward.engine.alarm import Alarm
 from spotward.engine.codec import EVENTS
 from spotward.engine.core import Core, Step
 from spotward.engine.crew import UNEXPECTED, Crew
+from spotward.engine.feeds import SHELL
 from spotward.engine.inbox import Letter
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Entry, Lease, Remembered, SetAside, Store, nothing_to_acknowledge
 from spotward.model.errors import OutsideError, PayloadError, Transient
 from spotward.model.event import Event, Failed, Restarted
+from spotward.model.flow_event import Occurred
+from spotward.model.histogram import Histogram
 from spotward.model.units import moment
 from spotward.model.world import World
 
@@ -42,6 +47,9 @@ WRITE_PAUSE_FIRST_SECONDS = 1.0
 
 WRITE_PAUSE_SECONDS_MAX = 5.0
 """The pause grows no further: a disk that has room again, or an API server that is back, is noticed soon."""
+
+WRITE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds for how long a commit takes: a sync of a disk, or a write to the API server."""
 
 THOUGHTLESS = Core(())
 """Folds an event in, and decides nothing."""
@@ -86,6 +94,10 @@ class Turns:
         """How many deliveries could not be read."""
         self.faults = 0
         """How many events were set aside because of a fault of ours."""
+        self.heard: Counter[tuple[str, ...]] = Counter()
+        """(source, kind) → how many events came in from outside; of what a door heard, the door is the source."""
+        self.write_seconds = Histogram(WRITE_SECONDS)
+        """How long each commit to the journal took."""
         self._core = core
         self._store = store
         self._clock = clock
@@ -154,6 +166,9 @@ class Turns:
                 return
             # Nobody is asked about it: what broke over the answer may break over this too. The wake is enough.
             event, step = instead, THOUGHTLESS.step(draft.world, instead, page_number=draft.next_page)
+        if letter.sender != SHELL:
+            source = event.door if isinstance(event, Occurred) and event.door else letter.sender
+            self.heard[source, event.kind] += 1
         draft.entries.append(Entry(event=event, step=step, woken=letter.woken))
         draft.world = step.world
         draft.next_page += step.page is not None
@@ -169,6 +184,7 @@ class Turns:
         """Commit, however long it takes: before it is written, nothing may be done."""
         pause = WRITE_PAUSE_FIRST_SECONDS
         while True:
+            begun = perf_counter()
             try:
                 await self._store.commit(self._held(), draft.entries, draft.set_aside)
             except Transient as error:
@@ -176,6 +192,7 @@ class Turns:
                 log.error("nothing is done until the journal can be written", reason=str(error))  # noqa: TRY400 - no fault of ours
             else:
                 self.store_trouble = None
+                self.write_seconds.count(perf_counter() - begun)
                 return
             await asyncio.sleep(pause)
             self._alive()

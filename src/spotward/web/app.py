@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from spotward.web.health import health, readiness
-from spotward.web.metrics import rendered
+from spotward.web.metrics.exporter import rendered
 from spotward.web.view import View
 
 OK, UNAVAILABLE = 200, 503

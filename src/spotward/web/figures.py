@@ -59,10 +59,27 @@ class Figures:
 
 def figures(world: World, policy: GroupsPolicy, *, time: float) -> list[Figures]:
     """One for each group in scope, by region and name. `time`: now, Unix seconds."""
-    answers = {(a.group_id, a.instance_type): a for a in sorted(world.recommended.values(), key=lambda a: a.time)}
+    answers = _answers(world)
     owed = _owed_by_group(world)
     groups = sorted((g for g in world.groups.values() if in_scope(g, policy)), key=lambda g: (g.region, g.name))
     return [_figures(world, group, policy, time, owed[group.id], answers) for group in groups]
+
+
+def savings(world: World, policy: GroupsPolicy) -> dict[GroupId, Saving]:
+    """What each group in scope saves now, of which that is known; nothing else is worked out."""
+    answers = _answers(world)
+    found: dict[GroupId, Saving] = {}
+    for group in world.groups.values():
+        if in_scope(group, policy):
+            staying = (world.instances.get(member.instance_id) for member in group.members if not member.leaving)
+            saving = _saving(group, (each for each in staying if each is not None), answers)
+            if saving is not None:
+                found[group.id] = saving
+    return found
+
+
+def _answers(world: World) -> "Answers":
+    return {(a.group_id, a.instance_type): a for a in sorted(world.recommended.values(), key=lambda a: a.time)}
 
 
 def _owed_by_group(world: World) -> Counter[GroupId]:

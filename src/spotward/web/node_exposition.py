@@ -11,7 +11,8 @@ from spotward.model.event import Event
 from spotward.model.world import World
 from spotward.web.exposition import Family
 from spotward.web.node_questions import nodes_drained, open_incidents, pods_gone, pods_held
-from spotward.web.tally import Tally
+from spotward.web.tallies.deeds import DeedTally
+from spotward.web.tallies.drains import DrainTally
 
 
 class NodeView:
@@ -19,22 +20,23 @@ class NodeView:
 
     def __init__(self) -> None:
         """Nothing has happened yet."""
-        self._world, self._tally = World(), Tally()
+        self._world, self._deeds, self._drains = World(), DeedTally(), DrainTally()
 
     def __call__(self, event: Event, step: Step) -> None:
         """A step was stored."""
-        self._tally.hear(self._world, event, step)
+        self._deeds.hear(self._world, event)
+        self._drains.hear(self._world, step)
         self._world = step.world
 
     def families(self) -> Iterable[Family]:
         """As it is now."""
-        drains = self._tally.drains
+        drains = self._drains.now
         yield Family(
             name="spotward_deeds_total",
             help="Deeds that were answered: done, failed, unknown (no answer came).",
             labels=("kind", "outcome"),
             kind="counter",
-            samples=tuple((each, float(number)) for each, number in sorted(self._tally.deeds.items())),
+            samples=tuple((each, float(number)) for each, number in sorted(self._deeds.now.answered.items())),
         )
         yield Family(
             name="spotward_incidents",
@@ -61,8 +63,9 @@ class NodeView:
             kind="counter",
             samples=tuple(pods_gone(drains)),
         )
-        yield _seconds("spotward_drain_seconds_total", "How long emptying it took.", drains.seconds)
-        yield _seconds("spotward_drain_spare_seconds_total", "How much time was left.", drains.spare_seconds)
+        took = sum(each.total for each in drains.seconds.values())
+        yield _seconds("spotward_drain_seconds_total", "How long emptying it took.", took)
+        yield _seconds("spotward_drain_spare_seconds_total", "How much time was left.", drains.left_seconds.total)
 
 
 def _seconds(name: str, words: str, seconds: float) -> Family:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from spotward.model.cluster import Node
 from spotward.model.incident import Fate
 from spotward.model.world import World
-from spotward.web.tally import NODE_CAUSES, POD_ENDS, Drains
+from spotward.web.tallies.drains import NODE_CAUSES, POD_ENDS, Drains
 
 Answer = Iterable[tuple[tuple[str, ...], float]]
 

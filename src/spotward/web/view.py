@@ -14,12 +14,20 @@ from typing import Any, get_args
 from spotward.engine.core import Step
 from spotward.engine.live import Live
 from spotward.engine.ports import Clock
+from spotward.engine.turns import WRITE_SECONDS
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import Action
 from spotward.model.event import Event
-from spotward.model.page import Refusal
+from spotward.model.histogram import Distribution
 from spotward.model.world import World
-from spotward.web.tally import Drains, Tally
+from spotward.web.refusals import reason_of
+from spotward.web.tallies.deeds import Deeds, DeedTally
+from spotward.web.tallies.doors import DoorCounts
+from spotward.web.tallies.drains import Drains, DrainTally
+from spotward.web.tallies.flows import FlowCounts, FlowTally
+from spotward.web.tallies.notices import Notices, NoticeTally
+from spotward.web.tallies.savings import SavingTally
+from spotward.web.tallies.swaps import Swaps, SwapTally
 
 
 def _kinds(members: Iterable[Any]) -> tuple[str, ...]:
@@ -29,15 +37,6 @@ def _kinds(members: Iterable[Any]) -> tuple[str, ...]:
 EVENT_KINDS = _kinds(get_args(Event))
 DEED_KINDS = _kinds(action for action in get_args(Action) if action.mutates)
 ACTION_KINDS = _kinds(get_args(Action))
-
-DEED_OUTCOMES = ("done", "failed", "nothing", "unknown")
-"""`nothing`: a fleet was answered and gave no instance. `unknown`: no answer came, so it may have been done."""
-
-REFUSALS_ABOUT = ("deed", "group", "member")
-"""What was refused: a deed that a guard did not admit, or the replacing of a group's members, or of one member.
-
-The words of a refusal hold names and numbers; as a label they would have no bound. They stand in the journal.
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +62,12 @@ class Shell:
     """Deliveries that could not be read."""
     faults: int = 0
     """Events that were set aside because of a fault of ours."""
+    heard: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    """(source, kind) → how many events came in from outside."""
+    source_heard: Mapping[str, float] = field(default_factory=dict)
+    """Source → when it last said anything."""
+    write_seconds: Distribution = field(default_factory=lambda: Distribution.empty(WRITE_SECONDS))
+    """How long each commit to the journal took."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,14 +90,52 @@ class Look:
     pages: int = 0
     events: Mapping[str, int] = field(default_factory=dict)
     """Kind → how many, since the start; so too below."""
-    deeds: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(kind, outcome) → how many."""
+    deeds: Deeds = field(default_factory=Deeds)
+    """What was done."""
     drains: Drains = field(default_factory=Drains)
     """What became of nodes and their pods."""
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    """What they were about → how many."""
+    swaps: Swaps = field(default_factory=Swaps)
+    """What came of swaps that have ended."""
+    flows: FlowCounts = field(default_factory=FlowCounts)
+    """What came of flows and their calls."""
+    notices: Notices = field(default_factory=Notices)
+    """What EC2 has said of instances."""
+    saved: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    """(region, group, currency) → what was saved, by the estimates."""
+    doors: DoorCounts = field(default_factory=DoorCounts)
+    """What was said at the doors."""
+    plugins: Mapping[str, bool] = field(default_factory=dict)
+    """Plugin that may be called → is it left alone, because it cannot be reached?"""
+    refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(what they were about, reason) → how many."""
     aws_calls: Mapping[str, int] = field(default_factory=dict)
     """Operation → how many."""
+    aws_retries: Mapping[str, int] = field(default_factory=dict)
+    """Operation → how many of them were sent again."""
+
+
+def no_doors() -> DoorCounts:
+    """There are none."""
+    return DoorCounts()
+
+
+def nothing() -> Mapping[str, Any]:
+    """There is none of it."""
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """Whoever else counts something, to be asked at any time."""
+
+    aws_calls: Callable[[], Mapping[str, int]] = nothing
+    """Operation → calls since the start."""
+    aws_retries: Callable[[], Mapping[str, int]] = nothing
+    """Operation → how often a call was sent again."""
+    doors: Callable[[], DoorCounts] = no_doors
+    """What was said at the doors."""
+    plugins: Callable[[], Mapping[str, bool]] = nothing
+    """Plugin → is it left alone?"""
 
 
 class View:
@@ -105,25 +148,24 @@ class View:
         regions: Sequence[str],
         observe_seconds: float,
         policy: GroupsPolicy,
-        aws_calls: Callable[[], Mapping[str, int]],
+        elsewhere: Elsewhere | None = None,
         cluster: str = "",
     ) -> None:
-        """`regions`: names, not globs. `aws_calls`: operation → calls since the start, to be read at any time.
-        `cluster`: the cluster's name, if it has one.
-        """
+        """`regions`: names, not globs. `cluster`: the cluster's name, if it has one."""
         self._clock = clock
         self._regions = tuple(regions)
         self._observe_seconds = observe_seconds
         self._policy = policy
-        self._aws_calls = aws_calls
+        self._elsewhere = elsewhere or Elsewhere()
         self._cluster = cluster
         self._live: Live | None = None
         self._world = World()
         self._last_turn_time: float | None = None
         self._pages = 0
         self._events: Counter[str] = Counter()
-        self._tally = Tally()
-        self._refusals: Counter[str] = Counter()
+        self._deeds, self._drains, self._swaps = DeedTally(), DrainTally(), SwapTally()
+        self._flows, self._notices, self._savings = FlowTally(), NoticeTally(), SavingTally(policy)
+        self._refusals: Counter[tuple[str, str]] = Counter()
 
     def follow(self, live: Live) -> None:
         """From now on tell how this shell is. The view must be among its listeners."""
@@ -131,18 +173,24 @@ class View:
 
     def __call__(self, event: Event, step: Step) -> None:
         """A step was stored."""
+        before, time = self._world, self._clock.now()
         self._events[event.kind] += 1
-        self._tally.hear(self._world, event, step)
+        self._deeds.hear(before, event)
+        self._drains.hear(before, step)
+        self._swaps.hear(step)
+        self._flows.hear(before, event, step)
+        self._notices.hear(before, event, time=time)
+        self._savings.hear(step.world, time=time)
         if step.page is not None:
             self._pages += 1
-            self._refusals.update(_about(refusal, step.world) for refusal in step.page.refusals)
-        self._world = step.world
-        self._last_turn_time = self._clock.now()
+            self._refusals.update(reason_of(refusal, step) for refusal in step.page.refusals)
+        self._world, self._last_turn_time = step.world, time
 
     def look(self) -> Look:
         """Everything as it is now. To be called on the loop."""
+        now = self._clock.now()
         return Look(
-            time=self._clock.now(),
+            time=now,
             regions=self._regions,
             observe_seconds=self._observe_seconds,
             policy=self._policy,
@@ -152,10 +200,17 @@ class View:
             shell=Shell() if self._live is None else _shell(self._live),
             pages=self._pages,
             events=dict(self._events),
-            deeds=dict(self._tally.deeds),
-            drains=self._tally.drains,
+            deeds=self._deeds.now,
+            drains=self._drains.now,
+            swaps=self._swaps.now,
+            flows=self._flows.now,
+            notices=self._notices.now,
+            saved=self._savings.at(now),
+            doors=self._elsewhere.doors(),
+            plugins=dict(self._elsewhere.plugins()),
             refusals=dict(self._refusals),
-            aws_calls=dict(self._aws_calls()),
+            aws_calls=dict(self._elsewhere.aws_calls()),
+            aws_retries=dict(self._elsewhere.aws_retries()),
         )
 
 
@@ -173,11 +228,7 @@ def _shell(live: Live) -> Shell:
         sources_unheard=tuple(sorted(live.source_troubles)),
         unreadable=turns.unreadable,
         faults=turns.faults,
+        heard=dict(turns.heard),
+        source_heard=dict(live.source_heard),
+        write_seconds=turns.write_seconds.now,
     )
-
-
-def _about(refusal: Refusal, world: World) -> str:
-    """A verdict is known by its subject, a wish by a key of its own."""
-    if refusal.key != refusal.subject:
-        return "deed"
-    return "group" if refusal.subject in world.groups else "member"

@@ -23,9 +23,14 @@ class Breaker:
     trying: bool = field(default=False)
     """One call is finding out whether it is back."""
 
+    @property
+    def open(self) -> bool:
+        """Did it miss too often in a row, and has not answered since?"""
+        return self.failures >= self.failures_max
+
     def seconds_left(self, now: float) -> float | None:
         """How long it is still left alone; None when a call may go. After the rest one call alone may, as a trial."""
-        if self.failures < self.failures_max:
+        if not self.open:
             return None
         if now < self.until:
             return self.until - now
@@ -41,7 +46,7 @@ class Breaker:
     def missed(self, now: float) -> None:
         """It could not be reached."""
         self.failures, self.trying = self.failures + 1, False
-        if self.failures >= self.failures_max:
+        if self.open:
             self.until = now + min(self.rest_seconds * 2**self.rests, REST_SECONDS_MAX)
             self.rests = min(self.rests + 1, 10)
 

@@ -55,6 +55,11 @@ class Host:
         """Plugins that can be called."""
         return tuple(self._lines)
 
+    @property
+    def resting(self) -> dict[str, bool]:
+        """Plugin → is it left alone, because it could not be reached?"""
+        return {name: line.resting for name, line in self._lines.items()}
+
     async def call(self, plugin: str, call: Call, *, seconds: float, listener: Listener = nobody) -> Answer:
         """The plugin's answer, within so many seconds.
 
@@ -85,6 +90,11 @@ class _Line:
         self._settings, self._speaker, self._clock = settings, speaker, clock
         self._turns = asyncio.Semaphore(settings.calls_at_once_max)
         self._breaker = Breaker(failures_max=settings.failures_max, rest_seconds=settings.rest_seconds)
+
+    @property
+    def resting(self) -> bool:
+        """See the host."""
+        return self._breaker.open
 
     async def call(self, call: Call, seconds: float, listener: Listener) -> Answer:
         """See the host."""

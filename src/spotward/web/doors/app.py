@@ -14,6 +14,7 @@ nothing could be read; 401 without a credential; 413, 415; 503 when it could not
 """
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -32,6 +33,7 @@ from spotward.model.flow_event import Occurred
 from spotward.web.doors.body import TooLong, body_of, text_of
 from spotward.web.doors.letterbox import Letterbox, LetterboxFull
 from spotward.web.doors.words import Word
+from spotward.web.tallies.doors import DoorTally, door_of
 
 Opens = Callable[[str], bool]
 """Does this `Authorization` header open the door?"""
@@ -60,7 +62,7 @@ def build(letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word
     app = FastAPI(title="Spotward's doors", docs_url=None, redoc_url=None)
     door = _Door(letterbox, clock)
 
-    _keep(app, opens)
+    _keep(app, opens, letterbox.tally)
     if word is not None:
 
         @app.post("/flows/{key}/{what}", responses=ANSWERS | {409: {"description": "It cannot be; the text says why."}})
@@ -101,11 +103,20 @@ def build(letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word
     return app
 
 
-def _keep(app: FastAPI, opens: Opens | None) -> None:
-    """Who may come in, and how what went wrong is said."""
+def _keep(app: FastAPI, opens: Opens | None, tally: DoorTally) -> None:
+    """Who may come in, how what went wrong is said, and what is counted."""
 
     @app.middleware("http")
-    async def doorkeeper(request: Request, go_on: Callable[[Request], Any]) -> Response:
+    async def counted(request: Request, go_on: Callable[[Request], Any]) -> Response:
+        begun, status = perf_counter(), 500
+        try:
+            response = await let_in(request, go_on)
+            status = response.status_code
+            return response
+        finally:
+            tally.answered(door_of(request.url.path), str(status), perf_counter() - begun)
+
+    async def let_in(request: Request, go_on: Callable[[Request], Any]) -> Response:
         if opens is not None and request.url.path != "/healthz" and not opens(_shown(request)):
             return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
         response: Response = await go_on(request)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from spotward.engine.ports import Delivery
 from spotward.model.errors import PayloadError
 from spotward.model.event import Event
+from spotward.web.tallies.doors import DoorTally
 
 LETTERS_MAX = 5_000
 """So many may wait to be taken up; who brings more is asked to come again."""
@@ -29,6 +30,8 @@ class Letterbox:
     name = "doors"
 
     def __init__(self, *, letters_max: int = LETTERS_MAX, taken_seconds_max: float = TAKEN_SECONDS_MAX) -> None:
+        self.tally = DoorTally()
+        """What was said at the doors that put into it."""
         self._letters: asyncio.Queue[Delivery] = asyncio.Queue()
         self._letters_max, self._taken_seconds_max = letters_max, taken_seconds_max
 

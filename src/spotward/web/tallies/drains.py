@@ -1,4 +1,4 @@
-"""What a shell has done since it began, counted as its steps are stored: deeds, and what became of nodes and pods.
+"""What became of nodes and their pods: incidents begun, drains and how long they took, the time left at their end.
 
 The World forgets an incident when it has ended, so what came of it is counted when it comes to pass. One that a restart
 finds in the middle is counted once, by whoever sees it through.
@@ -9,16 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from spotward.engine.core import Step
-from spotward.model.event import Done, Event, Failed, FleetAnswered
+from spotward.model.histogram import Distribution, Histogram
 from spotward.model.incident import Cause, Fate, Incident, PodRecord
-from spotward.model.node_event import NodeMarked, PodsAnswered
 from spotward.model.world import World
+from spotward.web.tallies.bounded import Histograms
 
 NODE_CAUSES = tuple(cause.value for cause in Cause if cause is not Cause.ARRIVAL)
 """Why a node is emptied."""
 
+INCIDENT_CAUSES = tuple(cause.value for cause in Cause)
+"""Why there is an incident."""
+
 POD_ENDS = ("graceful", "shortened", "past-budget", "killed")
 """How a pod went: with all its time; with less; past a disruption budget, in whatever time; with its machine."""
+
+DRAIN_SECONDS = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
+"""EC2 gives two minutes; what nothing forces may take longer."""
+
+LEFT_SECONDS = (0.0, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0, 300.0, 900.0)
+"""Of two minutes mostly. The first bucket holds what came too late."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,44 +38,45 @@ class Drains:
     """Cause → how many nodes were emptied."""
     pods: Mapping[str, int] = field(default_factory=dict)
     """How → how many pods went."""
-    seconds: float = 0.0
-    """From the beginning of each drain to its end, summed."""
-    spare_seconds: float = 0.0
-    """Left between the end of each drain and its deadline, summed; one that came late left none."""
+    incidents: Mapping[str, int] = field(default_factory=dict)
+    """Cause → how often it was heard of a node, each once for each incident."""
+    seconds: Mapping[tuple[str, ...], Distribution] = field(default_factory=dict)
+    """(cause,) → from the beginning of each drain to its end."""
+    left_seconds: Distribution = field(default_factory=lambda: Distribution.empty(LEFT_SECONDS))
+    """Between the end of each drain and its deadline, where it has one; one that came late left none."""
 
 
-class Tally:
+class DrainTally:
     """Counts. To be told of every step that was stored, with the World before it."""
 
     def __init__(self) -> None:
-        """Everything is 0."""
-        self.deeds: Counter[tuple[str, str]] = Counter()
-        """(kind, outcome) → how many."""
+        """Nothing happened yet."""
         self._nodes: Counter[str] = Counter()
         self._pods: Counter[str] = Counter()
-        self._seconds = 0.0
-        self._spare_seconds = 0.0
+        self._incidents: Counter[str] = Counter()
+        self._seconds = Histograms(DRAIN_SECONDS)
+        self._left = Histogram(LEFT_SECONDS)
 
     @property
-    def drains(self) -> Drains:
+    def now(self) -> Drains:
         """As it is now."""
         return Drains(
             nodes=dict(self._nodes),
             pods=dict(self._pods),
-            seconds=self._seconds,
-            spare_seconds=self._spare_seconds,
+            incidents=dict(self._incidents),
+            seconds=self._seconds.now,
+            left_seconds=self._left.now,
         )
 
-    def hear(self, before: World, event: Event, step: Step) -> None:
+    def hear(self, before: World, step: Step) -> None:
         """A step was stored."""
-        answered = deed_answered(before, event)
-        if answered is not None:
-            self.deeds[answered] += 1
         for undertaking in step.undertakings:
             if isinstance(undertaking, Incident):
                 self._incident(before.incidents.get(undertaking.instance_id), undertaking)
 
     def _incident(self, before: Incident | None, now: Incident) -> None:
+        heard = {signal.cause for signal in before.signals} if before is not None else set()
+        self._incidents.update(cause.value for cause in {signal.cause for signal in now.signals} - heard)
         if now.drained_time is not None and (before is None or not before.drained):
             self._drained(now, now.drained_time)
         known = {record.uid: record for record in before.pods} if before is not None else {}
@@ -77,10 +87,11 @@ class Tally:
 
     def _drained(self, incident: Incident, time: float) -> None:
         causes = incident.causes or {signal.cause for signal in incident.signals}
-        self._nodes[next((cause.value for cause in Cause if cause in causes), "")] += 1
-        self._seconds += time - (incident.begun_time if incident.begun_time is not None else time)
+        cause = next((cause.value for cause in Cause if cause in causes), "")
+        self._nodes[cause] += 1
+        self._seconds.count(time - (incident.begun_time if incident.begun_time is not None else time), cause)
         if incident.deadline is not None:
-            self._spare_seconds += max(0.0, incident.deadline - time)
+            self._left.count(incident.deadline - time)
 
 
 def _end(record: PodRecord) -> str | None:
@@ -92,25 +103,3 @@ def _end(record: PodRecord) -> str | None:
     if record.past_budget:
         return "past-budget"
     return "graceful" if record.given_seconds is None else "shortened"
-
-
-def deed_answered(before: World, event: Event) -> tuple[str, str] | None:
-    """The kind of the deed that an event answers, and what came of it. `before`: while its wish is still in flight."""
-    outcome = _outcome(event)
-    if outcome is None:
-        return None
-    wish = before.wishes.get(getattr(event, "key", ""))
-    action = wish.action if wish is not None else None
-    return (action.kind, outcome) if action is not None and action.mutates else None
-
-
-def _outcome(event: Event) -> str | None:
-    match event:
-        case Done() | NodeMarked() | PodsAnswered():
-            return "done"
-        case FleetAnswered():
-            return "done" if event.instances else "nothing"
-        case Failed():
-            return "unknown" if event.outcome_unknown else "failed"
-        case _:
-            return None

@@ -142,6 +142,10 @@ class Doors(Section):
     port: Annotated[int | None, Field(ge=0, le=65535)] = None
     """The port; 0 takes a free one, and null opens no door."""
 
+    grpc_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """The port for CloudEvents by gRPC (`io.cloudevents.v1.CloudEventService`); 0 takes a free one, null opens none. It
+    asks for the same token and certificates as the other doors."""
+
     token_file: Path | None = None
     """Who comes in sends a token of this file: `Authorization: Bearer …`, or `X-Api-Key: …`. One to a line."""
 

@@ -1,6 +1,6 @@
 """What the user's rules need, connected: the rules read, the plugins found, the letterbox behind the doors."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from spotward.engine.ports import Clock, Source, Store
 from spotward.model.errors import ConfigError
 from spotward.model.flow import Flow, Outcome
 from spotward.model.flow_event import FlowCancelled, FlowEvent, FlowRetried
+from spotward.model.world import World
 from spotward.plugins.builtin.annotate import Annotate
 from spotward.plugins.builtin.command import Exec
 from spotward.plugins.builtin.notify import Notify
@@ -20,6 +21,8 @@ from spotward.plugins.host.settings import PluginSettings, Speaks, Trust
 from spotward.plugins.sdk.plugin import Plugin
 from spotward.plugins.sdk.safety import Safety
 from spotward.rules.rulebook import Callee, Rules
+from spotward.web.doors.addresses import OpenDoors
+from spotward.web.doors.by_grpc import grpc_door
 from spotward.web.doors.letterbox import Letterbox
 from spotward.web.doors.serving import doors
 
@@ -40,10 +43,20 @@ class FlowParts:
         """What comes in by the doors."""
         return (self.letterbox,)
 
+    def look_at(self, world: Callable[[], World]) -> None:
+        """From now on this tells how many flows are open: as many as may be, and the doors take nothing new."""
+        limit = self.rules.flows_open_max
+
+        def crowded() -> str | None:
+            return f"{limit} flows are open, as many as may be" if len(world().flows) >= limit else None
+
+        self.letterbox.crowded = crowded
+
 
 def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
     """None where there are no rules and no doors. Raises ConfigError, with every mistake in the rules file."""
-    if config.flows.rules is None and not config.compat.hollowtrees and config.doors.port is None:
+    doors_open = config.doors.port is not None or config.doors.grpc_port is not None
+    if config.flows.rules is None and not config.compat.hollowtrees and not doors_open:
         return None
     own = _own(config)
     read = read_rules(config, [plugin.name for plugin in own])
@@ -52,18 +65,20 @@ def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
     if unknown:
         raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")
     elsewhere = [_settings(each, config.flows.plugins) for each in rules.every_callee if each.kind != "builtin"]
-    host = Host(elsewhere, clock, own=own)
-    return FlowParts(rules=rules, mended=read.mended, host=host, hands=FlowHands(host, clock), letterbox=Letterbox())
+    host, letterbox = Host(elsewhere, clock, own=own), Letterbox()
+    return FlowParts(
+        rules=rules, mended=read.mended, host=host, hands=FlowHands(host, clock, letterbox.aside), letterbox=letterbox
+    )
 
 
 @asynccontextmanager
-async def open_doors(parts: FlowParts | None, config: Config, clock: Clock, store: Store) -> AsyncIterator[str | None]:
-    """The doors, as long as the context is open; gives their address. store: of whose flows people may speak.
+async def open_doors(parts: FlowParts | None, config: Config, clock: Clock, store: Store) -> AsyncIterator[OpenDoors]:
+    """The doors, as long as the context is open; gives their addresses. store: of whose flows people may speak.
 
     Raises ConfigError.
     """
     if parts is None:
-        yield None
+        yield OpenDoors()
         return
     wanted = config.doors
     safety = Safety(
@@ -77,8 +92,12 @@ async def open_doors(parts: FlowParts | None, config: Config, clock: Clock, stor
     async def word(key: str, what: str) -> FlowEvent:
         return word_to(await flow_in(store, key), what, now=clock.now(), by="somebody at the doors")
 
-    async with doors(parts.letterbox, clock, host=wanted.host, port=wanted.port, safety=safety, word=word) as address:
-        yield address
+    box, host = parts.letterbox, wanted.host
+    async with (
+        doors(box, clock, host=host, port=wanted.port, safety=safety, word=word) as http,
+        grpc_door(box, clock, host=host, port=wanted.grpc_port, safety=safety) as grpc,
+    ):
+        yield OpenDoors(http=http, grpc=grpc)
 
 
 async def flow_in(store: Store, key: str) -> Flow:

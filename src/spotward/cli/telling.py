@@ -26,6 +26,9 @@ from spotward.model.page import Page
 from spotward.model.units import clock as time_of_day
 from spotward.model.units import counted, listed
 from spotward.model.world import World
+from spotward.web.doors.addresses import OpenDoors
+
+NO_DOORS = OpenDoors()
 
 
 class _Paper(Console):
@@ -78,18 +81,19 @@ class Teller:
                 self._console.print(line)
 
     def started(
-        self, *, regions: Sequence[str], pages: str | None, queue: str | None, doors: str | None = None
+        self, *, regions: Sequence[str], pages: str | None, queue: str | None, doors: OpenDoors = NO_DOORS
     ) -> None:
         """A daemon is at work. pages: where /metrics and its like are. doors: where alerts and events come in."""
         if self._as_json:
-            structlog.get_logger("spotward").info("started", regions=regions, pages=pages, queue=queue, doors=doors)
+            places = {"pages": pages, "queue": queue, "doors": doors.http, "grpc_door": doors.grpc}
+            structlog.get_logger("spotward").info("started", regions=regions, **places)
             return
         events = f"events come from the queue {queue}" if queue else "no queue: events are not heard of"
         where = f"metrics at {pages}/metrics" if pages else "no pages are served"
         time = time_of_day(self._clock.now())
         self._console.print(f"{time}  looking after {escape(listed(regions))}; {escape(events)}; {escape(where)}")
-        if doors:
-            self._console.print(f"{time}  alerts and events for your rules come in at {escape(doors)}")
+        if addresses := [each for each in (doors.http, doors.grpc) if each is not None]:
+            self._console.print(f"{time}  alerts and events for your rules come in at {escape(listed(addresses))}")
 
     def quiet(self) -> None:
         """All is done: said to a person, who would wonder."""

@@ -196,6 +196,8 @@ async def parts(config: Config, *, flows: FlowParts | None = None) -> Parts:
     targets = TargetHands(aws, clock)
     webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
     flows = flows or flow_parts(config, clock)
+    if flows is not None:
+        flows.look_at(mirror)
     calls = flows.hands if flows is not None else None
     return Parts(
         config=config,

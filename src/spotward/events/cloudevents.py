@@ -48,7 +48,7 @@ def read_binary(headers: Mapping[str, str], body: bytes) -> Occurrence:
     }
     content_type = headers.get("content-type", "")
     attributes["datacontenttype"] = content_type or None
-    return _occurrence(attributes, _body(body, content_type))
+    return occurrence_of(attributes, data_in(body, content_type))
 
 
 def render(occurrence: Occurrence) -> dict[str, Any]:
@@ -69,11 +69,12 @@ def _event(said: object) -> Occurrence:
         raise PayloadError(f"this is {kind(said)}; {NEXT_STEP}")
     attributes = {name: value for name, value in said.items() if name not in ("data", "data_base64")}
     if "data_base64" in said:
-        return _occurrence(attributes, _decoded(said["data_base64"], str(said.get("datacontenttype") or "")))
-    return _occurrence(attributes, said.get("data"))
+        return occurrence_of(attributes, _decoded(said["data_base64"], str(said.get("datacontenttype") or "")))
+    return occurrence_of(attributes, said.get("data"))
 
 
-def _occurrence(attributes: Mapping[str, Any], data: Any) -> Occurrence:
+def occurrence_of(attributes: Mapping[str, Any], data: Any) -> Occurrence:
+    """One from its attributes, as JSON would have them, and its data. Raises PayloadError."""
     version = attributes.get("specversion")
     if version != "1.0":
         raise PayloadError(f"its specversion is {quoted(str(version))}; {NEXT_STEP}")
@@ -130,12 +131,12 @@ def _decoded(value: object, content_type: str) -> Any:
     if not isinstance(value, str):
         raise PayloadError(f"its data_base64 is {kind(value)}; send a text in base64")
     try:
-        return _body(b64decode(value, validate=True), content_type)
+        return data_in(b64decode(value, validate=True), content_type)
     except ValueError as error:
         raise PayloadError(f"its data_base64 is no base64 ({error}); send data instead") from None
 
 
-def _body(body: bytes, content_type: str) -> Any:
+def data_in(body: bytes, content_type: str) -> Any:
     """What a body says: JSON as a value, anything else as a text. Raises PayloadError."""
     if not body:
         return None

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from spotward.engine.clock import SystemClock
 from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event, InterruptionNoticed
-from spotward.model.flow_event import Occurred
+from spotward.model.flow_event import Occurred, PluginProgressed
 from spotward.plugins.sdk.safety import Safety
 from spotward.web.doors.body import BODY_BYTES_MAX
-from spotward.web.doors.letterbox import Letterbox
+from spotward.web.doors.letterbox import ASIDES_MAX, Letterbox
 from spotward.web.doors.serving import doors
 from tests.cluster.papers import certificate, sign, write
 from tests.plugins.sdk.served import in_a_loop
@@ -151,9 +151,47 @@ async def test_what_cannot_be_stored_now_is_to_be_said_again() -> None:
         slow = await client.post("/api/v2/alerts", json=[ALERT] * 2)
         full = await client.post("/api/v2/alerts", json=[ALERT] * 3)
         house.open.set()
-    assert (slow.status_code, full.status_code) == (503, 503)
+    assert (slow.status_code, full.status_code) == (503, 429)
     assert "say it again" in slow.json()["error"]
-    assert full.headers["retry-after"] == "5"
+    assert "1 events wait to be taken up" in full.json()["error"]
+    assert slow.headers["retry-after"] == full.headers["retry-after"] == "5"
+
+
+@in_a_loop
+async def test_a_batch_of_any_length_goes_into_an_empty_letterbox() -> None:
+    async with housed(letterbox=Letterbox(letters_max=3)) as (house, client):
+        assert (await client.post("/api/v2/alerts", json=[ALERT] * 50)).status_code == 200
+    assert len(house.heard) == 50
+
+
+@in_a_loop
+async def test_while_as_many_flows_are_open_as_may_be_nothing_new_is_taken_but_news_of_instances_are() -> None:
+    async with housed() as (house, client):
+        house.letterbox.crowded = lambda: "5 flows are open, as many as may be"
+        structured = {"content-type": "application/cloudevents+json"}
+        told = [
+            await client.post("/api/v2/alerts", json=[ALERT]),
+            await client.post("/events", json=CLOUD, headers=structured),
+        ]
+        assert [each.status_code for each in told] == [429, 429]
+        assert told[0].json()["error"] == "5 flows are open, as many as may be; say it again later"
+        assert told[0].headers["retry-after"] == "5"
+        assert (await client.post("/eventbridge", json=NOTICE)).status_code == 200
+        house.letterbox.crowded = lambda: None
+        assert (await client.post("/api/v2/alerts", json=[ALERT])).status_code == 200
+
+
+@in_a_loop
+async def test_what_only_tells_how_far_something_is_is_dropped_where_much_waits() -> None:
+    letterbox = Letterbox()
+    progress = PluginProgressed(time=1.0, flow="f", task="t", text="half")
+    for _ in range(ASIDES_MAX + 50):
+        await letterbox.aside(progress)
+    waiting = [await anext(deliveries) for deliveries in [letterbox.deliveries()] for _ in range(ASIDES_MAX)]
+    assert [each.event for each in waiting] == [progress] * ASIDES_MAX
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await anext(letterbox.deliveries())
 
 
 @in_a_loop

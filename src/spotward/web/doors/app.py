@@ -10,7 +10,8 @@
 | `GET /healthz` | whoever wants to know whether the doors are open |
 
 Answers: 200 when all that could be read is stored (what could not is told as `warnings`, and set aside); 400 when
-nothing could be read; 401 without a credential; 413, 415; 503 when it could not be stored now and should be said again.
+nothing could be read; 401 without a credential; 413, 415; 429 when too much waits or as many flows are open as may be,
+and 503 when it could not be stored in time: both say when to come again.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,15 +32,12 @@ from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event
 from spotward.model.flow_event import Occurred
 from spotward.web.doors.body import TooLong, body_of, text_of
-from spotward.web.doors.letterbox import Letterbox, LetterboxFull
+from spotward.web.doors.letterbox import COME_AGAIN_SECONDS, Letterbox, LetterboxFull, NotStored
 from spotward.web.doors.words import Word
 from spotward.web.tallies.doors import DoorTally, door_of
 
 Opens = Callable[[str], bool]
 """Does this `Authorization` header open the door?"""
-
-COME_AGAIN_SECONDS = 5
-"""What a teller is asked to wait before saying it again."""
 
 ALERTS = {"type": "array", "items": {"type": "object", "properties": {"labels": {"type": "object"}}}}
 
@@ -53,7 +51,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "A credential is needed."},
     413: {"description": "It is too long."},
     415: {"description": "It is of a type that is not taken."},
-    503: {"description": "It could not be stored now; say it again."},
+    429: {"description": "Too much waits, or as many flows are open as may be; come again after Retry-After."},
+    503: {"description": "It could not be stored in time; say it again after Retry-After."},
 }
 
 
@@ -130,6 +129,11 @@ def _keep(app: FastAPI, opens: Opens | None, tally: DoorTally) -> None:
     @app.exception_handler(LetterboxFull)
     async def full(request: Request, error: Exception) -> Response:
         del request
+        return _said(429, str(error))
+
+    @app.exception_handler(NotStored)
+    async def not_stored(request: Request, error: Exception) -> Response:
+        del request
         return _said(503, str(error))
 
     @app.exception_handler(ConfigError)
@@ -145,6 +149,7 @@ class _Door:
         self._letterbox, self._clock = letterbox, clock
 
     async def heard(self, heard: Heard, door: str) -> Response:
+        self._letterbox.check_room()
         if heard.troubles and not heard.occurrences:
             await self._letterbox.put(heard.troubles)
             return _said(400, "; ".join(str(each) for each in heard.troubles[:5]))
@@ -184,6 +189,6 @@ def _shown(request: Request) -> str:
 
 def _said(status: int, words: str, *, bearer: bool = False) -> Response:
     headers = {"www-authenticate": "Bearer"} if bearer else {}
-    if status == 503:
+    if status in (429, 503):
         headers["retry-after"] = str(COME_AGAIN_SECONDS)
     return JSONResponse({"status": "error", "error": words}, status_code=status, headers=headers)

@@ -32,6 +32,8 @@ class Cause(StrEnum):
     """EC2 holds it to be at elevated risk."""
     SWAP = "swap"
     """We replace it, for money's sake or on advice: its successor is ready."""
+    ASKED = "asked"
+    """A step of the user's own rules wants it empty; nobody takes the machine."""
     ARRIVAL = "arrival"
     """It is only coming: a launch hook waits until the node is ready."""
 

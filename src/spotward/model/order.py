@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from spotward.model.flow_event import Status
+from spotward.model.node_order import NodeWanted
 
 
 class SwapReason(StrEnum):
@@ -54,7 +55,7 @@ class SwapWanted:
         return f"replace {self.instance_id}{because[self.reason]}"
 
 
-Wanted = SwapWanted
+Wanted = SwapWanted | NodeWanted
 """What may be ordered. Another kind is another dataclass here, with a `kind` of its own, a `subject` and `words`."""
 
 

@@ -37,6 +37,7 @@ from spotward.model.node_event import (
     TargetsSeen,
     WorkloadSeen,
 )
+from spotward.model.order import Ordered
 from spotward.model.world import World
 from spotward.nodes.successor import turned
 
@@ -72,6 +73,8 @@ def _named(world: World, event: Event) -> Iterable[str]:
             return world.incidents.by_instance.keys()
         case PodsSeen() | NodeMarked() | PodsAnswered() | WorkloadSeen() | TargetsSeen():
             return (event.instance_id,)
+        case Ordered():
+            return (event.wanted.subject,)
         case Done() | Failed() | Woken():
             return (event.subject, *_turned_in(world, event))
         case _ if isinstance(event, NEWS):

@@ -7,12 +7,15 @@ from spotward.model.event import Event
 from spotward.model.incident import Incident
 from spotward.model.node_action import UnwatchPods
 from spotward.model.node_event import ClusterSilent, NodesSeen
+from spotward.model.node_order import NodeWanted
+from spotward.model.order import Ordered
 from spotward.model.page import Note
 from spotward.model.world import World
 from spotward.nodes.focus import focus, groups_concerned
 from spotward.nodes.intake import opened, voluntary
 from spotward.nodes.keys import Errand, every_key, key_of
 from spotward.nodes.learn import learned
+from spotward.nodes.orders import ordered, settled
 from spotward.nodes.policy import NodesPolicy
 from spotward.nodes.scene import Scene, Steps
 from spotward.nodes.steps import advance
@@ -32,7 +35,8 @@ def incidents(policy: NodesPolicy) -> Decider:
     """The decider that opens incidents and carries them on. It is still as long as there is no cluster."""
 
     def decide(world: World, event: Event) -> Decision:
-        if not policy.expects_a_cluster and not world.cluster.heard_of and not len(world.incidents):
+        known = policy.expects_a_cluster or world.cluster.heard_of or len(world.incidents)
+        if not known and not isinstance(event, Ordered):
             return NOTHING
         return _decided(world, event, policy)
 
@@ -42,6 +46,14 @@ def incidents(policy: NodesPolicy) -> Decider:
 def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
     heard = {incident.instance_id: incident for incident in opened(world, event, policy)}
     before = world
+    if isinstance(event, Ordered):
+        if not isinstance(event.wanted, NodeWanted):
+            return NOTHING
+        world = world.with_undertaking(world.orders.get(event.order) or event.born)
+        if (told := ordered(world, event, policy)) is not None:
+            heard[told.instance_id] = told
+        elif event.wanted.subject not in world.incidents.by_instance:
+            return _orders(before, world, event.wanted.subject, None, policy)
     for incident in heard.values():
         world = world.with_undertaking(incident)
     for incident in _replaced(world, event):
@@ -60,7 +72,23 @@ def _decided(world: World, event: Event, policy: NodesPolicy) -> Decision:
         steps = advance(learned(known, world, event, policy), Scene(world=world, policy=policy))
         world = world.with_undertaking(steps.incident)
         decisions.append(_decision(before, steps))
+        decisions.append(_orders(before, _judged(world, steps), instance_id, steps.incident, policy))
     return Decision.joined(decisions) if decisions else NOTHING
+
+
+def _judged(world: World, steps: Steps) -> World:
+    for verdict in steps.verdicts:
+        world = world.with_verdict(verdict.subject, verdict.text)
+    return world
+
+
+def _orders(before: World, world: World, instance_id: str, incident: Incident | None, policy: NodesPolicy) -> Decision:
+    """The orders about a node that stand otherwise than before the step. incident: as the step leaves it."""
+    if not world.orders.at(instance_id):
+        return NOTHING
+    after = [each for each in settled(world, instance_id, incident, policy) if before.orders.get(each.key) != each]
+    ends = (Note(subject=each.key, text=each.ended) for each in after if each.ended is not None)
+    return Decision(undertakings=tuple(after), notes=tuple(ends))
 
 
 def _door(world: World) -> str:

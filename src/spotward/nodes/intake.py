@@ -64,7 +64,7 @@ def opened(world: World, event: Event, policy: NodesPolicy) -> tuple[Incident, .
     incident = known or born(world, event.region, event.instance_id)
     if isinstance(event, LifecycleHooked):
         incident = _with_hook(incident, event)
-    return (_with(incident, signal),)
+    return (heard_of(incident, signal),)
 
 
 def born(world: World, region: str, instance_id: str) -> Incident:
@@ -131,7 +131,7 @@ def _signal(event: Event, policy: NodesPolicy) -> Signal | None:
             return None
 
 
-def _with(incident: Incident, signal: Signal) -> Incident:
+def heard_of(incident: Incident, signal: Signal) -> Incident:
     """A thing that is heard again is the same thing; only a nearer deadline, or another date, is news."""
     known = next((s for s in incident.signals if s.id == signal.id), None)
     if known is not None and known.over == STARTED_AGAIN and known.deadline == signal.deadline:

@@ -91,6 +91,10 @@ class NodesPolicy:
     shutdown: Response = Response.DRAIN
     """When the instance is stopping already."""
 
+    asked: Response = Response.DRAIN
+    """When a step of your own rules wants a node empty (the plugin `kubernetes`), and nobody takes the machine. With
+    `off` such a step is refused."""
+
     interruption_past_budget: PastBudget = PastBudget.AT_DEADLINE
     """May pods be deleted past their disruption budgets at a notice? The machine goes all the same: a pod that is
     deleted in time stops in good order, and one that is not is killed."""
@@ -105,7 +109,7 @@ class NodesPolicy:
     """The same at maintenance."""
 
     voluntary_past_budget: PastBudget = PastBudget.NEVER
-    """The same at advice, and when we replace the node ourselves."""
+    """The same at advice, when we replace the node ourselves, and when a step of your own rules wants it empty."""
 
     surge: bool = False
     """Before the only available pods of a Deployment are moved off a node that nothing forces us to empty, lend the
@@ -280,6 +284,7 @@ class NodesPolicy:
             Cause.TERMINATION: self.termination,
             Cause.SHUTDOWN: self.shutdown,
             Cause.SWAP: Response.DRAIN,
+            Cause.ASKED: self.asked,
             Cause.ARRIVAL: Response.NOTE,
         }
         return responses[cause]

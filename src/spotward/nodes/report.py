@@ -17,6 +17,7 @@ CAUSES = {
     Cause.MAINTENANCE: "EC2 has scheduled maintenance",
     Cause.REBALANCE: "EC2 advises to move off it",
     Cause.SWAP: "it is replaced, and its successor is ready",
+    Cause.ASKED: "your rules want it empty",
     Cause.ARRIVAL: "it is only coming",
 }
 

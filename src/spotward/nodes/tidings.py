@@ -30,6 +30,7 @@ REASONS = {
     Cause.MAINTENANCE: "ScheduledMaintenance",
     Cause.REBALANCE: "RebalanceRecommendation",
     Cause.SWAP: "NodeReplacement",
+    Cause.ASKED: "DrainAsked",
     Cause.ARRIVAL: "NodeArrival",
 }
 """Cause → the reason of the Kubernetes Event."""

@@ -16,6 +16,7 @@ from spotward.engine.ports import Delivery
 from spotward.events.eventbridge import render
 from spotward.model.errors import ConfigError, OutsideError, PayloadError, Permanent, Transient
 from spotward.model.event import InterruptionNoticed, RebalanceAdvised
+from spotward.model.flow_event import Occurred
 from tests.aws.conftest import REGION, Moto
 from tests.aws.oracle import Oracle
 from tests.aws.stage import NOW
@@ -85,6 +86,63 @@ async def first(source: QueueSource) -> Delivery:
 
 async def acknowledge_all(deliveries: list[Delivery]) -> None:
     await asyncio.gather(*(delivery.acknowledge() for delivery in deliveries))
+
+
+STARTED = {
+    "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+    "detail-type": "EC2 Fleet Instance Change",
+    "source": "aws.ec2fleet",
+    "account": "123456789012",
+    "time": "2025-11-22T08:26:01Z",
+    "region": REGION,
+    "resources": [],
+    "detail": {"instance-id": "i-1", "sub-type": "launched"},
+}
+
+
+def for_rules(mail: Mail, *types: str) -> Mail:
+    """The same queue, read for rules that mean these types, too."""
+    address = queue_address(mail.url, REGION)
+    mail.source = QueueSource(mail.aws, HandClock(NOW), address, wait_seconds=1, wanted=lambda one: one.type in types)
+    return mail
+
+
+# ---- for rules -------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_groups_ignore_is_delivered_where_a_rule_means_it_and_else_deleted_unseen(mail: Mail) -> None:
+    mail.put(json.dumps(STARTED))
+    (delivery,) = for_rules(mail, "aws.ec2fleet.ec2-fleet-instance-change").take(1, then=acknowledge_all)
+    assert isinstance(delivery.event, Occurred)
+    assert delivery.event.occurrence.id == STARTED["id"]
+    assert (delivery.event.time, delivery.event.occurrence.labels) == (NOW, {"instance_id": "i-1"})
+    assert mail.left == 0
+    mail.put(json.dumps(STARTED), render(notice(1)))
+    assert [each.event for each in for_rules(mail, "com.example.other").take(1)] == [notice(1)]
+
+
+def test_a_notice_is_one_for_its_group_and_one_for_rules_and_its_message_goes_when_both_are_stored(mail: Mail) -> None:
+    mail.put(render(notice(1)))
+    kind = "aws.ec2.spot-instance-interruption-warning"
+
+    async def one_after_the_other(both: list[Delivery]) -> None:
+        await both[0].acknowledge()
+        assert mail.left == 1
+        await both[1].acknowledge()
+
+    both = for_rules(mail, kind).take(2, then=one_after_the_other)
+    assert both[0].event == notice(1)
+    assert isinstance(both[1].event, Occurred)
+    assert (both[1].event.occurrence.type, both[1].event.occurrence.subject) == (kind, notice(1).instance_id)
+    assert mail.left == 0
+
+
+def test_what_is_wrapped_by_sns_or_has_no_id_is_read_for_rules_as_far_as_it_can(mail: Mail) -> None:
+    nameless = {name: value for name, value in STARTED.items() if name != "id"}
+    mail.put(json.dumps({"Type": "Notification", "Message": json.dumps(STARTED)}))
+    mail.put(json.dumps([nameless, json.loads(render(notice(2)))]))
+    told = for_rules(mail, "aws.ec2fleet.ec2-fleet-instance-change").take(2)
+    assert sorted(type(each.event).__name__ for each in told) == ["InterruptionNoticed", "Occurred"]
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

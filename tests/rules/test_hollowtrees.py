@@ -130,7 +130,7 @@ def test_version_2_is_read_as_it_is_and_its_plugins_are_called_in_the_written_or
     assert (first.name, first.cooldown_seconds, first.concurrency) == ("scale-out", 300, None)
     assert [step.task.plugin for step in first.plan.steps] == ["pipeline-scaler", "other"]
     assert {step.on_failure.then for step in first.plan.steps} == {Then.CONTINUE}
-    assert second.events == ("*",)
+    assert second.events == ("prometheus.server.alert.*",)
     words = told(old)
     assert "version 2 called them in any order" in words
     assert "`internal-demo` only wrote to the log" in words

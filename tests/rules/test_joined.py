@@ -5,9 +5,9 @@ import pytest
 from spotward.model.errors import ConfigErrors
 from spotward.rules.hollowtrees import translated
 from spotward.rules.joined import joined
-from spotward.rules.match import matched
+from spotward.rules.match import matched, means
 from spotward.rules.rulebook import Rules
-from tests.rules.made import alert, rules
+from tests.rules.made import alert, occurrence, rules
 from tests.rules.stage import Stage
 
 OURS = """
@@ -71,3 +71,11 @@ def test_a_name_that_stands_for_two_things_is_told_with_both_files(old: str, mis
 
 def test_no_file_is_a_book_without_rules() -> None:
     assert joined([]) == Rules()
+
+
+def test_a_type_is_meant_by_any_rule_of_any_file_that_is_enabled() -> None:
+    off = rules("rules: [{name: off, enabled: false, events: com.example.off, steps: [{plugin: notify}]}]")
+    book = joined([("off.yaml", off), ("config.yaml", translated(OLD).rules)])
+    assert means(book, alert("Hot"))
+    assert not means(book, alert("Hot", resolved=True))
+    assert not means(book, occurrence("com.example.off"))

@@ -2,7 +2,7 @@
 
 Messages are polled for, ten at a time, and deleted only when what they led to is stored; one that is not deleted comes
 again, and changes nothing the second time. What cannot be read is delivered as such, to be set aside; kinds of events
-that Spotward does not act on are deleted at once.
+that Spotward does not act on, and no rule takes, are deleted at once.
 
 A poll waits for twenty seconds inside SQS, in a thread that nobody waits for: stopping is immediate. What such a poll
 still receives is not deleted, so it comes again when the queue's visibility timeout has passed.
@@ -23,9 +23,12 @@ from spotward.aws.session import Aws
 from spotward.aws.translation import reading
 from spotward.engine.ports import Clock, Delivery
 from spotward.events.envelope import Ignored
-from spotward.events.eventbridge import parse_all
+from spotward.events.eventbridge import envelopes, told_in
+from spotward.events.occurred import envelope_occurrence
 from spotward.model.errors import OutsideError, PayloadError, Permanent
 from spotward.model.event import Told
+from spotward.model.flow_event import Occurred
+from spotward.model.occurrence import Occurrence
 
 WAIT_SECONDS = 20
 """SQS lets a poll wait no longer; the longer, the fewer calls an idle queue costs."""
@@ -71,8 +74,18 @@ class Polls:
 class QueueSource:
     """One queue."""
 
-    def __init__(self, aws: Aws, clock: Clock, address: QueueAddress, *, wait_seconds: int = WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        clock: Clock,
+        address: QueueAddress,
+        *,
+        wait_seconds: int = WAIT_SECONDS,
+        wanted: Callable[[Occurrence], bool] | None = None,
+    ) -> None:
+        """wanted: does a rule mean such events? None where there are no rules."""
         self._aws, self._clock, self._address, self._wait_seconds = aws, clock, address, wait_seconds
+        self._wanted = wanted
         self._url = address.url
         self._deletions = Deletions(self._delete)
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -99,13 +112,27 @@ class QueueSource:
         finally:
             polls.close()
 
-    def _read(self, body: str) -> list[Told | PayloadError]:
-        """The events of a message that are of use; a message may hold several."""
+    def _read(self, body: str) -> list[Told | Occurred | PayloadError]:
+        """The events of a message that are of use; a message may hold several, and each may be one for rules, too."""
+        now = self._clock.now()
         try:
-            events = parse_all(body, received=self._clock.now(), region=self._address.region)
+            bare = envelopes(body, region=self._address.region)
+            events = told_in(bare, received=now)
         except PayloadError as error:
             return [error]
-        return [event for event in events if not isinstance(event, Ignored)]
+        found = [one for each in bare if (one := self._for_rules(each)) is not None]
+        occurred = [Occurred(time=now, occurrence=one, door=self.name) for one in found]
+        return [*(event for event in events if not isinstance(event, Ignored)), *occurred]
+
+    def _for_rules(self, bare: Mapping[str, object] | Ignored) -> Occurrence | None:
+        """An envelope as something that a rule takes; None where none does. One that has no id occurred for nobody."""
+        if self._wanted is None or isinstance(bare, Ignored):
+            return None
+        try:
+            occurrence = envelope_occurrence(bare)
+        except PayloadError:
+            return None
+        return occurrence if self._wanted(occurrence) else None
 
     def _forget(self, receipt: str) -> None:
         """Delete a message of no use, beside the work."""

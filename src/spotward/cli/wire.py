@@ -33,6 +33,7 @@ from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
 from spotward.plugins.webhook import WebhookHands
+from spotward.rules.match import means
 from spotward.rules.rulebook import Rules
 
 NOT_ACTING = "NotActing"
@@ -161,7 +162,10 @@ class Parts:
         name = self.config.queue
         if name is None:
             return others
-        queues = (QueueSource(self.aws, self.clock, address) for address in queue_addresses(name, self.regions))
+        rules = self.flows.rules if self.flows is not None else None
+        wanted = partial(means, rules) if rules is not None and rules.every_rule else None
+        addresses = queue_addresses(name, self.regions)
+        queues = (QueueSource(self.aws, self.clock, address, wanted=wanted) for address in addresses)
         return (*others, *queues)
 
     def close(self) -> None:

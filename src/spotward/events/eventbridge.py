@@ -16,7 +16,7 @@ read in `lifecycle`, AWS Health in `health`.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from spotward.events.envelope import NEXT_STEP, Envelope, Ignored
 from spotward.events.health import HEALTH, read_health
@@ -71,9 +71,19 @@ def parse_all(text: str, *, received: float, region: str | None = None) -> tuple
 
     Raises PayloadError as `parse` does. One that is unreadable makes the text unreadable, so that none is lost unseen.
     """
-    bare = list(_unwrapped(json_value(text, next_step=NEXT_STEP), region, depth=0))
+    return told_in(envelopes(text, region=region), received=received)
+
+
+def envelopes(text: str, *, region: str | None = None) -> "tuple[Mapping[str, object] | Ignored, ...]":
+    """All bare envelopes that a text holds, whatever they are wrapped in. Raises PayloadError."""
+    bare = tuple(_unwrapped(json_value(text, next_step=NEXT_STEP), region, depth=0))
     if len(bare) > EVENTS_PER_TEXT_MAX:
         raise PayloadError(f"the text holds {len(bare)} events; send at most {EVENTS_PER_TEXT_MAX} at a time")
+    return bare
+
+
+def told_in(bare: "Iterable[Mapping[str, object] | Ignored]", *, received: float) -> tuple[Told | Ignored, ...]:
+    """What bare envelopes tell. Raises PayloadError."""
     return tuple(told for each in bare for told in ((each,) if isinstance(each, Ignored) else _read(each, received)))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ruamel.yaml.nodes import Node
 
-from spotward.model.occurrence import scalar_text
+from spotward.model.occurrence import ALERT_TYPE, scalar_text
 from spotward.model.plan import Comparison, Condition, Consequence, Plan, Step, Task, Then
 from spotward.model.units import span
 from spotward.rules.marks import Marks, compact, composed
@@ -187,7 +187,7 @@ class _Reader:
     def _flow_2(self, section: Section, name: str) -> Rule | None:
         rule = self._rule(
             section,
-            kinds=section.texts("allowedevents") or ["*"],
+            kinds=section.texts("allowedevents") or [f"{ALERT_TYPE}*"],  # nothing but alerts came in there
             plugins=section.texts("plugins"),
             where=section.labels("filters"),
             groups=section.texts("groupby"),

@@ -41,6 +41,11 @@ def matched(rules: Rules, occurrence: Occurrence) -> Match:
     return Match(rules=tuple(taken)) if taken else Match(reason=_reason(rules, occurrence, misses))
 
 
+def means(rules: Rules, occurrence: Occurrence) -> bool:
+    """Does any rule mean events of this type, whatever else it wants of them?"""
+    return any(takes(glob, occurrence) for rule in rules.every_rule if rule.enabled for glob in rule.events)
+
+
 def _taken(file: Rules, look: Look, misses: list[str]) -> list[Rule]:
     """Those of one file that take it. misses: is told why others, which mean its type, do not."""
     taken: list[Rule] = []

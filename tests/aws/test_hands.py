@@ -83,6 +83,18 @@ def test_a_member_is_retired_and_the_group_wants_one_fewer(moto: Moto, doer: Doe
     assert doer.calls == {"autoscaling.TerminateInstanceInAutoScalingGroup": 1}
 
 
+def test_a_member_that_is_wanted_alive_leaves_and_runs_on_and_the_group_wants_one_fewer(moto: Moto, doer: Doer) -> None:
+    group(moto, "web", size=2)
+    old = members(moto, "web")[0]
+    action = RetireMember(**WEB, instance_id=old, detach=True)
+    assert is_done(doer.do(action), action)
+    assert described(moto)["DesiredCapacity"] == 1
+    assert old not in members(moto, "web")
+    (reservation,) = moto.client("ec2").describe_instances(InstanceIds=[old])["Reservations"]
+    assert reservation["Instances"][0]["State"]["Name"] == "running"
+    assert doer.calls == {"autoscaling.DetachInstances": 1}
+
+
 def test_the_max_size_alone_is_set(moto: Moto, doer: Doer) -> None:
     group(moto, "web", size=2)
     before = described(moto)

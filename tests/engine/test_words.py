@@ -97,6 +97,10 @@ def test_an_outcome_is_told_as_what_was_done_and_by_its_key_only_where_that_is_f
             "terminate i-1 through us-east-1/web",
         ),
         (
+            RetireMember(region=REGION, group="web", key="k", instance_id="i-1", detach=True),
+            "detach i-1 from us-east-1/web",
+        ),
+        (
             AttachInstances(region=REGION, group="web", key="k", instance_ids=("i-1", "i-2")),
             "attach i-1 and i-2 to us-east-1/web",
         ),

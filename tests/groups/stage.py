@@ -26,6 +26,7 @@ from spotward.model.event import (
     Tick,
     Woken,
 )
+from spotward.model.order import Order
 from spotward.model.page import Asked
 from spotward.model.undertaking import Swap
 from spotward.model.world import World
@@ -58,6 +59,8 @@ class Stage:
         self.asked: list[tuple[float, Asked]] = []
         self.steps: list[tuple[Event, Step]] = []
         self.ended: list[Swap] = []
+        self.orders: dict[str, Order] = {}
+        """Every order, as it last stood."""
         self._dice = Random(seed) if seed is not None else None
         self.lost, self.hiccups = lost, hiccups
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -117,7 +120,7 @@ class Stage:
             dooms=dict(world.dooms.items()),
             pauses=dict(world.pauses.items()),
             verdicts=dict(world.verdicts.items()),
-            undertakings=list(world.swaps.by_key.values()),
+            undertakings=[*world.swaps.by_key.values(), *world.orders.by_key.values()],
         )
         self.hear(Restarted(time=self.time))
         self.tick(self.time)
@@ -148,6 +151,7 @@ class Stage:
         self.steps.append((event, step))
         if len(self.steps) > STEPS_MAX:
             raise AssertionError(f"goes round in circles: {[kind.kind for kind, _ in self.steps[-12:]]}")
+        self.orders.update({u.key: u for u in step.undertakings if isinstance(u, Order)})
         self.ended.extend(u for u in step.undertakings if isinstance(u, Swap) and u.ended is not None)
         for wake in step.wakes:
             self._wake(wake.time, wake.subject)

@@ -405,7 +405,11 @@ class ToyCloud:
             raise NotDone("ValidationError", "it would violate the minimum of the group")
         group.about = replace(group.about, desired=group.about.desired - 1)
         group.steps.append(MemberStep(time=self.time, instance_id=action.instance_id, joined=False))
-        self.leave(group, action.instance_id)
+        if action.detach:
+            del group.members[action.instance_id]
+            self.instances[action.instance_id] = replace(self.instances[action.instance_id], group=None)
+        else:
+            self.leave(group, action.instance_id)
         if action.group in self.wished:
             group.owner_desired -= 1
         wanted = min(group.owner_desired, group.owner_asked)

@@ -218,11 +218,24 @@ class AwsHands:
         )
 
     async def _retire(self, deed: RetireMember) -> None:
+        if deed.detach:
+            await self._detach(deed)
+            return
         await self._aws.call(
             deed.region,
             "autoscaling",
             "terminate_instance_in_auto_scaling_group",
             InstanceId=deed.instance_id,
+            ShouldDecrementDesiredCapacity=True,
+        )
+
+    async def _detach(self, deed: RetireMember) -> None:
+        await self._aws.call(
+            deed.region,
+            "autoscaling",
+            "detach_instances",
+            AutoScalingGroupName=deed.group,
+            InstanceIds=[deed.instance_id],
             ShouldDecrementDesiredCapacity=True,
         )
 

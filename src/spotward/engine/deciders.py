@@ -3,8 +3,9 @@
 Order matters in five places. Open swaps are carried on before a new one may begin in the same group; they learn what
 somebody else made of a desired capacity before it is set back; incidents of nodes
 come after them, because a successor that serves is what a drain may wait for (the other way, a swap that waits for a
-drain is woken when it is done); a rescue comes before a saving, because capacity comes before money; and what was
-borrowed of a group is given back last, when it is certain that no swap needs it any more.
+drain is woken when it is done); a rescue comes before what somebody ordered, and that before a saving, because
+capacity comes before money; and what was borrowed of a group is given back last, when it is certain that no swap needs
+it any more.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from spotward.engine.node_deciders import NO_CLUSTER, node_guards
 from spotward.groups.guard import capacity_guard, member_guard, note_guard, room_guard, scope_guard
 from spotward.groups.loan import returns
+from spotward.groups.orders import ordered_swaps
 from spotward.groups.owners_wish import restores
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.replace import replacements
@@ -31,6 +33,7 @@ def deciders(policy: GroupsPolicy, nodes: NodesPolicy = NO_CLUSTER) -> Sequence[
         restores(policy),
         incidents(nodes),
         rescues(policy),
+        ordered_swaps(policy),
         replacements(policy),
         returns(),
     )

@@ -172,7 +172,8 @@ def action_words(action: Action) -> str:
         case AttachInstances():
             return f"attach {listed(action.instance_ids)} to {action.subject}"
         case RetireMember():
-            return f"terminate {action.instance_id} through {action.subject}"
+            how = ("detach", "from") if action.detach else ("terminate", "through")
+            return f"{how[0]} {action.instance_id} {how[1]} {action.subject}"
         case TerminateInstances():
             return f"terminate {listed(action.instance_ids)}"
         case SetMaxSize():

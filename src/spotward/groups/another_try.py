@@ -1,8 +1,9 @@
 """When a fleet gave too few instances: whether to try again, and where.
 
-A swap that only saves money does not insist: its members stay on demand, the dry pools rest, and a later swap tries
-others. A rescue tries other Spot pools; at a notice it insists, and then on-demand, zone by zone, because the member is
-leaving anyway. On advice alone a member is worth a better pool and no more: most that are advised of are never taken.
+A swap that only saves money, or that somebody ordered, does not insist: its members stay, the dry pools rest, and a
+later swap tries others. A rescue tries other Spot pools; at a notice it insists, and then on-demand, zone by zone,
+because the member is leaving anyway. On advice alone a member is worth a better pool and no more: most that are advised
+of are never taken.
 """
 
 from collections import Counter
@@ -23,7 +24,7 @@ Places = Mapping[str, tuple[Pool, ...]]
 def with_another_try(swap: Swap, world: World, group: Group, policy: GroupsPolicy) -> Swap:
     """The swap, with further launches where it insists on more instances and there is still a place to try."""
     missing = len(swap.olds) - sum(c.state not in (CloneState.FAILED, CloneState.GONE) for c in swap.clones)
-    if missing <= 0 or swap.cause is SwapCause.SAVING or swap.owed or swap.retired:
+    if missing <= 0 or swap.cause in (SwapCause.SAVING, SwapCause.ASKED) or swap.owed or swap.retired:
         return swap
     if any(not launch.answered for launch in swap.launches) or too_late(swap, world, policy):
         return swap

@@ -32,12 +32,20 @@ class Prospect:
     instance: Instance | None
     fate: Fate
     reason: str
+    hindered: bool = False
+    """It is kept because nobody may replace it now."""
     for_cluster: bool = False
     """It is kept because of what is known, or not known, of the Kubernetes cluster."""
 
 
-def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: bool = False) -> tuple[Prospect, ...]:
-    """A prospect for every member, in the order of the group. cluster_awaited: see `GroupsPolicy`."""
+def assess(
+    world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: bool = False, asked: bool = False
+) -> tuple[Prospect, ...]:
+    """A prospect for every member, in the order of the group.
+
+    cluster_awaited: see `GroupsPolicy`. asked: as it is for members that somebody orders to be replaced.
+    """
+    voluntary = asked or not policy.only_when_asked
     busy = {old.id for swap in world.undertakings_of(group.id) for old in swap.olds}
     in_cluster = _hindrances_in_cluster(world, group, cluster_awaited=cluster_awaited)
     hindrances = {m.instance_id: _hindrance(world, m, busy, in_cluster.get(m.instance_id)) for m in group.members}
@@ -49,7 +57,7 @@ def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: 
     free = _longest_serving_evenly([m for m in on_demand if hindrances[m.instance_id] is None], instances)
     base_left = max(0, wanted - (len(on_demand) - len(free)))
     kept = {m.instance_id for m in free[:base_left]}
-    missing = max(0, wanted - len(on_demand) - _coming_on_demand(world, group))
+    missing = max(0, wanted - len(on_demand) - _coming_on_demand(world, group)) if voluntary else 0
     spot = [m for m in staying if _lifecycle(instances, m) is Lifecycle.SPOT and hindrances[m.instance_id] is None]
     turned_back = {m.instance_id for m in _longest_serving_evenly(spot, instances)[:missing]}
 
@@ -65,11 +73,20 @@ def assess(world: World, group: Group, policy: GroupPolicy, *, cluster_awaited: 
             fate, reason = Fate.KEEP, "EC2 advises to move off it" if advised else "is Spot already"
         elif member.instance_id in kept:
             fate, reason = Fate.KEEP, f"stays on demand: the group keeps {wanted} of {group.desired} so"
+        elif not voluntary:
+            fate, reason = Fate.KEEP, "on demand above the base; its group is changed only when somebody asks for it"
         else:
             drained = "; its node is emptied first" if is_node(world, member.instance_id) else ""
             fate, reason = Fate.TO_SPOT, f"on demand above the base{drained}"
         for_cluster = hindrance is not None and hindrance == in_cluster.get(member.instance_id)
-        return Prospect(member=member, instance=instance, fate=fate, reason=reason, for_cluster=for_cluster)
+        return Prospect(
+            member=member,
+            instance=instance,
+            fate=fate,
+            reason=reason,
+            hindered=hindrance is not None,
+            for_cluster=for_cluster,
+        )
 
     return tuple(prospect(member) for member in group.members)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from spotward.groups.assess import zones_of
 from spotward.groups.capacity import placed
+from spotward.groups.order_ends import spared
 from spotward.groups.policy import TAG_STANDS_FOR, GroupsPolicy
 from spotward.groups.residence import is_node
 from spotward.market.recommend import within_margin
@@ -124,6 +125,7 @@ def newborn(
     deadline: float | None = None,
 ) -> Swap:
     """A swap without a launch yet."""
+    running_on = spared(world, group.id, [c.instance.id for c in candidates])
     original = candidates[0].instance.original_type
     tags = {name: group.tags[name] for name in group.propagated if name in group.tags}
     tags[TAG_STANDS_FOR] = original
@@ -138,7 +140,15 @@ def newborn(
         cause=cause,
         born=world.time,
         deadline=deadline,
-        olds=tuple(Old(id=c.instance.id, instance_type=c.instance.instance_type, az=c.az) for c in candidates),
+        olds=tuple(
+            Old(
+                id=c.instance.id,
+                instance_type=c.instance.instance_type,
+                az=c.az,
+                runs_on=c.instance.id in running_on,
+            )
+            for c in candidates
+        ),
         launch_source=source,
         subnets=tuple(sorted((zone, subnet) for subnet, zone in details.subnets.items())),
         instance_type=original,

@@ -20,6 +20,7 @@ TAG_DENIED = "spotward:denied-types"
 TAG_BURSTABLE = "spotward:burstable-for-fixed"
 TAG_LAUNCH_HOOKS = "spotward:launch-hooks"
 TAG_REBALANCE = "spotward:rebalance"
+TAG_ONLY_WHEN_ASKED = "spotward:only-when-asked"
 TAG_OWNER_MAX = "spotward:owner-max-size"
 """Ours: the max size that the owner set, while we have it raised."""
 TAG_SUSPENDED = "spotward:suspended-processes"
@@ -67,6 +68,10 @@ class GroupPolicy:
 
     rebalance: bool = True
     """Replace a Spot member on EC2's rebalance recommendation; False waits for the interruption notice."""
+
+    only_when_asked: bool = False
+    """Replace a member only at EC2's notice, or when somebody orders it (the plugin `asg-swap`): nothing is begun to
+    save money, to fill up the on-demand base, or on advice."""
 
     larger_of_base_and_percentage: bool = False
     """AutoSpotting's reading of the two: the larger wins. Set by its tags alone."""
@@ -185,6 +190,19 @@ class GroupsPolicy:
     price_max_of_on_demand: float = 1.0
     """A pool that is expected to cost more than this share of the on-demand price is no saving."""
 
+    asked_cooldown_seconds: float = 300.0
+    """After a member was replaced because somebody ordered it, its group is left alone for so long: the next order
+    waits, and so does what saves money. Five minutes, as Auto Scaling's own default: what the change did shows by then.
+    A notice of EC2 waits for nothing."""
+
+    asked_wait_seconds: float = 600.0
+    """How long an order may wait (for another swap of its group, for a group that is left alone, for a pool) before it
+    fails with the reason."""
+
+    asked_gain_percentage: float = 5.0
+    """A Spot member that is said to be too expensive is replaced only by what is expected to cost at least this much
+    less: each replacement costs minutes of two instances. Set 0 for anything that costs less."""
+
     swaps_at_once_max: int = 50
     """How many swaps may be under way at once over all groups; 0 begins none."""
 
@@ -293,6 +311,7 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     TAG_BURSTABLE: ("burstable_for_fixed", _truth),
     TAG_LAUNCH_HOOKS: ("skip_launch_hooks", _word(yes="skip", no="respect")),
     TAG_REBALANCE: ("rebalance", _word(yes="replace", no="off")),
+    TAG_ONLY_WHEN_ASKED: ("only_when_asked", _truth),
 }
 
 _COMPATIBLE_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {

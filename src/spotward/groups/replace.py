@@ -44,6 +44,8 @@ LINGERING_LOOK_SECONDS = 60.0
 CROWDED_LOOK_SECONDS = 60.0
 """How often a group that waits for other groups' swaps to end looks whether there is room."""
 
+DETAILS_WHY = "its hooks, subnets and launch data must be known first"
+
 
 def replacements(policy: GroupsPolicy) -> Decider:
     """The decider that begins swaps which save money or restore the base."""
@@ -149,7 +151,7 @@ def details_of(world: World, group: Group, policy: GroupsPolicy) -> GroupDetails
 def details_wish(group: Group) -> Wish:
     """Ask for them."""
     question = ObserveGroup(region=group.region, group=group.name, details=True)
-    return Wish(action=question, reason="its hooks, subnets and launch data must be known first")
+    return Wish(action=question, reason=DETAILS_WHY)
 
 
 def alike(world: World, prospects: Sequence[Prospect]) -> list[list[Candidate]]:

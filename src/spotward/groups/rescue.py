@@ -72,7 +72,7 @@ def _considered(world: World, subject: GroupId, event: Event, policy: GroupsPoli
 def _advised(world: World, group: Group, wanted: GroupPolicy, doomed: list[Doomed], policy: GroupsPolicy) -> Decision:
     """Nothing worse than advice was heard."""
     subject = group.id
-    if not wanted.rebalance:
+    if not wanted.rebalance or wanted.only_when_asked:
         return _kept(doomed, "EC2 advises to move off it; its group waits for the notice")
     if any(swap.cause is SwapCause.REBALANCE for swap in world.undertakings_of(subject)):
         return NOTHING
@@ -139,6 +139,21 @@ def _hindrance(instance: Instance, doom: Doom, world: World, policy: GroupsPolic
     if doom.deadline is not None and world.time > doom.deadline - policy.rescue_limit_seconds:
         return "EC2 takes it too soon for a successor: its group makes up for it"
     return None
+
+
+def why_not_rescued_now(
+    world: World, group: Group, wanted: GroupPolicy, instance: Instance, policy: GroupsPolicy
+) -> str | None:
+    """Why a member that EC2 takes gets no successor from us, in words; None if it gets one."""
+    doom = world.dooms.get(instance.id)
+    if doom is None or doom.deadline is None:
+        return "EC2 has taken its notice back"
+    known = world.details.get(group.id)
+    return (
+        obstacle(group, rescue=True)
+        or _hindrance(instance, doom, world, policy, among_nodes=of_nodes(world, group))
+        or (obstacle_in_details(known.details, wanted, rescue=True) if known is not None else None)
+    )
 
 
 def _prepared(

@@ -51,7 +51,7 @@ def retire(steps: Steps, scene: Scene) -> Steps:
         if held and not swap.lets_go(instance_id):
             continue
         room, earned, owed = room - loss, earned - loss, owed - 1
-        if held or must_be_emptied(swap, scene.world, instance_id):
+        if held or (must_be_emptied(swap, scene.world, instance_id) and not swap.runs_on(instance_id)):
             waiting.append(instance_id)
         else:
             swap = with_errand(swap, Verb.RETIRE, (instance_id,))

@@ -86,7 +86,7 @@ def _deed(swap: Swap, errand: Errand) -> Action:
         case Verb.ATTACH:
             return AttachInstances(region=region, group=group, key=key, instance_ids=ids)
         case Verb.RETIRE:
-            return RetireMember(region=region, group=group, key=key, instance_id=ids[0])
+            return RetireMember(region=region, group=group, key=key, instance_id=ids[0], detach=swap.runs_on(ids[0]))
         case Verb.TERMINATE:
             latest = max((clone.since for clone in swap.clones if clone.id in ids), default=0.0)
             return TerminateInstances(region=region, group=group, key=key, instance_ids=ids, launched_by_time=latest)

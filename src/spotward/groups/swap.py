@@ -17,6 +17,7 @@ from spotward.groups.giving_up import dispose, expire, give_up, given_up, lost_l
 from spotward.groups.loan import borrowing, borrowing_now, is_borrowing_key, joining, returning
 from spotward.groups.looking import resolving, waiting
 from spotward.groups.obstacle import TERMINATING
+from spotward.groups.order_ends import answered
 from spotward.groups.patience import keep_stuck, overtaken
 from spotward.groups.policy import GroupsPolicy
 from spotward.groups.retire import replaced, retire
@@ -69,12 +70,13 @@ def _decision(world: World, before: tuple[Swap, ...], steps: Steps, policy: Grou
         return NOTHING
     if steps.swap.ended is None:
         return Decision(undertakings=(steps.swap,), wishes=steps.wishes, wakes=steps.wakes)
+    pauses = _pause_after(world, steps.swap, policy)
     return Decision(
-        undertakings=(steps.swap,),
+        undertakings=(steps.swap, *answered(world, steps.swap, pauses)),
         wishes=steps.wishes,
         wakes=(*steps.wakes, WakeAt(time=world.time, subject=steps.swap.group_id)),
         notes=(Note(subject=steps.swap.group_id, text=steps.swap.ended),),
-        pauses=_pause_after(world, steps.swap, policy),
+        pauses=pauses,
         withdrawn=_moot(world, steps.swap),
     )
 
@@ -178,6 +180,7 @@ def _why(swap: Swap) -> str:
         SwapCause.REBALANCE: f"EC2 advises to move off {olds}",
         SwapCause.BASE: f"too few on-demand members: {olds} turned back",
         SwapCause.SAVING: f"{olds} on demand above the base",
+        SwapCause.ASKED: f"somebody ordered that {olds} be replaced",
     }[swap.cause]
 
 
@@ -272,6 +275,10 @@ def _held_by_hooks(swap: Swap, scene: Scene) -> str:
 
 def _pause_after(world: World, swap: Swap, policy: GroupsPolicy) -> tuple[GroupPause, ...]:
     """A group whose swap came to nothing for a reason that no other pool can help rests, longer each time."""
+    if replaced(swap) and swap.cause is SwapCause.ASKED and policy.asked_cooldown_seconds:
+        until = world.time + policy.asked_cooldown_seconds
+        pause = Pause(until=until, failures=0, reason="a member was replaced a moment ago because somebody ordered it")
+        return (GroupPause(subject=swap.group_id, pause=pause),)
     if replaced(swap):
         return (GroupPause(subject=swap.group_id, pause=None),)
     if swap.cause is SwapCause.INTERRUPTION or swap.abandoned or _only_pools_ran_dry(swap):

@@ -189,6 +189,8 @@ class RetireMember:
     group: str
     key: str
     instance_id: str
+    detach: bool = False
+    """Take it out of the group and let it run on. AWS runs no termination hook then."""
 
     @property
     def subject(self) -> str:

@@ -80,9 +80,9 @@ def changed_by(group: Group, deed: Action) -> Group:
         case AttachInstances():
             return replace(group, desired=group.desired + len(deed.instance_ids))
         case RetireMember():
+            state = "Detaching" if deed.detach else "Terminating"
             members = tuple(
-                replace(m, lifecycle_state="Terminating") if m.instance_id == deed.instance_id else m
-                for m in group.members
+                replace(m, lifecycle_state=state) if m.instance_id == deed.instance_id else m for m in group.members
             )
             return replace(group, desired=group.desired - 1, members=members)
         case _:

@@ -26,6 +26,8 @@ class SwapCause(StrEnum):
     """EC2 advises to move off a Spot member."""
     BASE = "base"
     """There are fewer on-demand members than the base asks for."""
+    ASKED = "asked"
+    """Somebody ordered it, and nothing forces it."""
 
 
 class CloneState(StrEnum):
@@ -50,6 +52,8 @@ class Old:
     id: str
     instance_type: str
     az: str
+    runs_on: bool = False
+    """It leaves its group alive, for whoever asked for that, or for EC2, to end it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +197,10 @@ class Swap:
     def lets_go(self, instance_id: str) -> bool:
         """May this one go, as soon as its node is empty?"""
         return any(each.id == instance_id for each in self.emptying)
+
+    def runs_on(self, instance_id: str) -> bool:
+        """Does this one leave its group alive?"""
+        return any(old.id == instance_id and old.runs_on for old in self.olds)
 
     @property
     def urgent(self) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 from spotward.model.hours import UTC, WEEK_DAYS, Hours, Zone
 from spotward.model.occurrence import Json, scalar_text
 from spotward.model.plan import Backoff, Comparison, Condition, Consequence, Plan, Step, Task, Then
+from spotward.rules.cron import Cron, NoCron, cron
 from spotward.rules.fields import STEP_FIELDS, STEPS
 from spotward.rules.marks import Marks, Path, compact
 from spotward.rules.patterns import fault_in
 from spotward.rules.rulebook import CALLS_AT_ONCE, FLOWS_OPEN_MAX, Callee, Rule, Rules
+from spotward.rules.schedule import Schedule
 
 _PARTS = re.compile(r'"([^"]*)"|([^."]+)')
 
@@ -44,13 +46,19 @@ class Builder:
             first_match=file.get("match", "first") == "first",
             callees=callees,
             flows_open_max=file.get("flows_open_max", FLOWS_OPEN_MAX),
+            schedules=tuple(self._schedule(name, said) for name, said in file.get("schedule", {}).items()),
         )
 
     def check_rest(self) -> None:
         """Where the whole could not be read: look for further mistakes in what could."""
         for path, said in list(self.marks.good.items()):
-            if len(path) == 2 and path[0] == "rules":
-                self._rule(said, path)
+            match path:
+                case ("rules", int()):
+                    self._rule(said, path)
+                case ("schedule", str() as name):
+                    self._schedule(name, said)
+                case _:
+                    pass
         self._check_words()
 
     def _check_words(self) -> None:
@@ -60,7 +68,7 @@ class Builder:
             match path:
                 case ("rules", *_, "plugin") if said not in plugins | self.builtin:
                     self.marks.unknown(path, "plugin", said, plugins | self.builtin)
-                case ("rules", *_, "zone") if said not in self.zones.names:
+                case ("rules" | "schedule", *_, "zone") if said not in self.zones.names:
                     self.marks.unknown(path, "time zone", said, self.zones.names)
                 case ("rules", *_, "matches") if (fault := fault_in(said)) is not None:
                     hint = "the reference tells its syntax"
@@ -87,6 +95,30 @@ class Builder:
             at_once=said.get("at_once", CALLS_AT_ONCE),
             properties_json=compact(said.get("properties", {})),
         )
+
+    def _schedule(self, name: str, said: Mapping[str, Any]) -> Schedule:
+        if ("cron" in said) == ("every" in said):
+            self.marks.wrong(("schedule", name), f"the schedule `{name}` needs `cron` or `every`, one of both")
+        return Schedule(
+            name=name,
+            every_seconds=said.get("every", 0.0),
+            cron=self._cron(said["cron"], ("schedule", name, "cron")) if "cron" in said else None,
+            zone=self._zone(said),
+            run_missed=said.get("missed", "skip") == "run",
+            data_json=compact(said.get("data", {})),
+        )
+
+    def _cron(self, text: str, path: Path) -> Cron | None:
+        try:
+            return cron(text)
+        except NoCron as error:
+            self.marks.wrong(path, f"this is no cron expression: {error}")
+            return None
+
+    def _zone(self, said: Mapping[str, Any]) -> Zone:
+        """UTC for one that there is not, which is told elsewhere."""
+        name = said.get("zone", "UTC")
+        return UTC if name == "UTC" or name not in self.zones.names else self.zones.zone(name)
 
     # ---- a rule ----------------------------------------------------------------------------------------------
 
@@ -147,14 +179,12 @@ class Builder:
         return next((place for place in under if path_of(str(place[-1])) == condition.path), path)
 
     def _hours(self, said: Mapping[str, Any]) -> Hours:
-        name = said.get("zone", "UTC")
-        zone = UTC if name == "UTC" or name not in self.zones.names else self.zones.zone(name)
         days = {day for words in _several(said.get("days", "mon-fri")) for day in _days(words)}
         return Hours(
             days=tuple(sorted(days)),
             from_minute=_minutes(said["from"]),
             to_minute=_minutes(said["to"]),
-            zone=zone,
+            zone=self._zone(said),
             wait=said.get("outside", "wait") == "wait",
         )
 

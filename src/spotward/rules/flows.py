@@ -19,6 +19,7 @@ from spotward.rules.intake import taken_in
 from spotward.rules.remembering import SWEEPER, TURNS_MAX, ended_turn, forgettable, sweep_wake
 from spotward.rules.rulebook import Rules
 from spotward.rules.scene import Scene, Steps
+from spotward.rules.schedule import MARK, struck
 
 CONCERNED = (
     Occurred,
@@ -76,6 +77,8 @@ class _Round:
                 self._take_in(event)
             case Woken(subject=subject) if subject == SWEEPER:
                 self._sweep()
+            case Woken(subject=subject) if subject.startswith(MARK):
+                self._strike(subject)
             case FlowCancelled():
                 self._cancel(event)
             case FlowRetried():
@@ -118,6 +121,19 @@ class _Round:
             self.wakes.append(sweep_wake(self.world))
         if len(self.world.turns) > TURNS_MAX:
             self._sweep()
+
+    def _strike(self, key: str) -> None:
+        """What is due by the clock occurs, and when that is next is looked at then."""
+        schedule = next((each for each in self.rules.schedules if each.key == key), None)
+        if schedule is None:
+            return
+        stroke = struck(schedule, self.world)
+        self.wakes.extend([stroke.wake] if stroke.wake is not None else [])
+        self.notes.extend([stroke.note] if stroke.note is not None else [])
+        if stroke.turn is not None:
+            self._remember(key, stroke.turn)
+        if stroke.occurred is not None:
+            self._take_in(stroke.occurred)
 
     def _teach(self, key: str, event: Event) -> None:
         if isinstance(event, Failed) and self._is_call(event.key):
@@ -169,6 +185,8 @@ class _Round:
         """What was asked before is asked again, in the order of age; then who waited."""
         for flow in self.world.flows.all():
             self._go_on(flow.key)
+        for schedule in self.rules.schedules:
+            self._strike(schedule.key)
         self.freed.update({(Line.ROOM, plugin): None for plugin in sorted(self.world.flows.crowds)})
         self.freed.update({(Line.PLACE, rule): None for rule in sorted(self.world.flows.queues)})
         if len(self.world.turns):

@@ -31,6 +31,7 @@ CONDITIONS_MAX = 32
 OPERANDS_MAX = 256
 GROUP_FIELDS_MAX = 8
 PLUGINS_MAX = 200
+SCHEDULES_MAX = 100
 
 STEP_TIMEOUT_SECONDS_MAX = 4 * 3600.0
 """A call that takes longer is no step of a reaction: let the plugin begin it, and an event tell how it ended."""
@@ -197,6 +198,29 @@ _PLUGIN = Record(
     "a plugin",
 )
 
+_SCHEDULE = Record(
+    {
+        "cron": Field(
+            Text(like="a cron expression such as `30 3 * * mon-fri`", longest=200),
+            "When it strikes: minute, hour, day of the month, month, day of the week.",
+        ),
+        "every": Field(
+            Duration(WAIT_SECONDS_MAX, 1.0), "It strikes at each whole multiple of this, in UTC; instead of `cron`."
+        ),
+        "zone": Field(
+            Text(like="a time zone such as `Europe/Berlin`", longest=64),
+            "Whose clocks `cron` goes by; UTC unless given.",
+        ),
+        "missed": Field(
+            Word(("run", "skip"), "word"),
+            "What was due while nobody ran is run once, late (run), or passed over; skip unless given.",
+        ),
+        "data": Field(Free(), "What the event carries besides."),
+    },
+    "a schedule",
+    least=1,
+)
+
 FILE = Record(
     {
         "version": Field(Number(1, 1, whole=True), "Of this form: 1.", needed=True),
@@ -208,6 +232,10 @@ FILE = Record(
             Number(1, 1_000_000, whole=True), "How many flows may be open; 20000 unless given. Beyond it none begins."
         ),
         "plugins": Field(Named(NAME, _PLUGIN, PLUGINS_MAX), "The plugins that steps may call, by their names."),
+        "schedule": Field(
+            Named(NAME, _SCHEDULE, SCHEDULES_MAX),
+            "What occurs by the clock, by names: events of the type `schedule.NAME`.",
+        ),
         "rules": Field(Many(RULE, "rules", RULES_MAX, least=0), "The rules, in their order.", needed=True),
     },
     "the file",

@@ -8,6 +8,7 @@ from spotward.model.flow import Flow, Turn
 from spotward.model.world import World
 from spotward.rules.intake import REMEMBER_SECONDS
 from spotward.rules.rulebook import Rules
+from spotward.rules.schedule import MARK
 
 SWEEP_SECONDS = 600.0
 """How often it is looked what may be forgotten, as long as anything is remembered."""
@@ -43,4 +44,4 @@ def forgettable(world: World) -> Iterator[str]:
     left = len(world.turns) - len(over)
     if left >= TURNS_MAX:
         surplus = left - int(TURNS_MAX * TURNS_KEPT_SHARE)
-        yield from [key for _, key in idle if key not in over][:surplus]
+        yield from [key for _, key in idle if key not in over and not key.startswith(MARK)][:surplus]

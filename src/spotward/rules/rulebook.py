@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spotward.model.plan import Condition, Plan
+from spotward.rules.schedule import Schedule
 
 FLOWS_OPEN_MAX = 20_000
 """How many flows may be open; what occurs beyond that is refused, in words. Some 10 KB of memory each."""
@@ -65,6 +66,8 @@ class Rules:
     """Only the first rule that takes an occurrence gets it; else every one that does."""
     callees: tuple[Callee, ...] = ()
     flows_open_max: int = FLOWS_OPEN_MAX
+    schedules: tuple[Schedule, ...] = ()
+    """What occurs by the clock."""
     beside: tuple["Rules", ...] = ()
     """Further files. Each takes what occurs for itself, by its own `first_match`; names differ over all of them."""
 

@@ -19,7 +19,7 @@ SPOTWARD = Path(sys.executable).with_name("spotward")
 EXAMPLE_SECONDS_MAX = 100
 """Longer than `spotward demo` may take, and not much."""
 
-FAMILIES = {"config", "convert", "flows", "rules"}
+FAMILIES = {"config", "convert", "flows", "plugin", "rules"}
 """Words that stand before the name of a command."""
 
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)

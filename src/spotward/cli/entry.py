@@ -1,4 +1,4 @@
-"""Where the command begins: programs that run on every node are started without the weight of all the others.
+"""Where the command begins: programs that run beside others are started without the weight of all the others.
 
 The parser of the many commands loads a good dozen megabytes and a third of a second that a program with five options
 does not need. So the words of the light ones are read by the standard library's parser, before anything else is loaded.
@@ -11,7 +11,12 @@ from importlib import import_module
 from spotward.cli.exits import Exit
 from spotward.model.errors import OutsideError, SpotwardError
 
-LIGHT = {"agent": "spotward.cli.agent", "export": "spotward.cli.export", "imds": "spotward.cli.imds"}
+LIGHT = {
+    "agent": "spotward.cli.agent",
+    "export": "spotward.cli.export",
+    "imds": "spotward.cli.imds",
+    "plugin": "spotward.cli.plugin",
+}
 """First word → the module whose `run` reads the rest and gives the exit code."""
 
 

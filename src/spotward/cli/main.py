@@ -332,6 +332,14 @@ def imds_here(context: typer.Context) -> int:
     return run(context.args)
 
 
+@app.command(name="plugin", add_help_option=False, context_settings=_REST)
+def plugin_here(context: typer.Context) -> int:
+    """Serve the plugins that come along, look at any plugin, call one by hand, or begin one of your own."""
+    from spotward.cli.plugin import run
+
+    return run(context.args)
+
+
 @app.command(name="export", add_help_option=False, context_settings=_REST)
 def export_here(context: typer.Context) -> int:
     """Serve figures to Prometheus: `export terminations`, of the instance that it runs on."""

@@ -24,7 +24,7 @@ class Remembered:
     """Calls under way, and answers that were given."""
 
     def __init__(self, file: Path | None = None) -> None:
-        """file: where answers are kept; None keeps them as long as the process lives."""
+        """file: where answers are kept; None keeps them as long as the process lives. Raises OSError."""
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._database = _opened(file) if file is not None else None
@@ -73,11 +73,14 @@ class Remembered:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, isolation_level=None)
-    with closing(database.cursor()) as cursor:
-        cursor.execute("pragma journal_mode = wal")
-        cursor.execute("pragma synchronous = full")
-        cursor.execute("create table if not exists answers (key text primary key, answer text not null)")
+    try:
+        database = sqlite3.connect(file, isolation_level=None)
+        with closing(database.cursor()) as cursor:
+            cursor.execute("pragma journal_mode = wal")
+            cursor.execute("pragma synchronous = full")
+            cursor.execute("create table if not exists answers (key text primary key, answer text not null)")
+    except sqlite3.Error as error:
+        raise OSError(f"{file} cannot keep answers: {error}; name a file in a folder that may be written") from error
     return database
 
 

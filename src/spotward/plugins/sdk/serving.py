@@ -54,7 +54,7 @@ class Server:
     """A plugin's server. Started, it listens until it is stopped."""
 
     def __init__(self, plugin: Plugin, safety: "Safety", place: Place) -> None:
-        """Raises Unsafe when it would let anybody in."""
+        """Raises Unsafe when it would let anybody in, OSError when it cannot remember."""
         from spotward.plugins.sdk.remembered import Remembered
 
         self._plugin, self._place = plugin, place

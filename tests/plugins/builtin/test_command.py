@@ -38,6 +38,14 @@ def test_it_sees_nothing_of_our_environment_but_what_is_named(monkeypatch: pytes
     assert "AWS_SECRET_ACCESS_KEY" not in seen
     assert (seen["WANTED"], seen["MINE"], seen["SPOTWARD_KEY"]) == ("yes", "too", "flow-1/tell")
     assert "HOME" not in seen
+    bare = called(Exec({"it": Command(command=("/usr/bin/env",))}), command="it").output["output"]
+    names = {line.partition("=")[0] for line in bare.splitlines()}
+    assert names == {"PATH", "SPOTWARD_KEY", "SPOTWARD_EVENT_TYPE", "SPOTWARD_ATTEMPT"}
+
+
+def test_it_finds_its_limits_and_signals_as_a_shell_would_leave_them() -> None:
+    shell = Command(command=("/bin/sh", "-c", "ulimit -n; ulimit -c; kill -PIPE $$$$; echo it lives"))
+    assert called(Exec({"it": shell}), command="it") == failed("it ended with -13: 256\n0")
 
 
 def test_a_code_is_a_failure_and_one_that_is_final_a_refusal() -> None:
@@ -79,6 +87,20 @@ def test_what_is_not_allowed_is_refused_and_named() -> None:
 
 def test_a_program_that_there_is_not_is_said() -> None:
     answer = called(Exec({"it": Command(command=("/nowhere/x",))}), command="it")
+    assert answer == refused("it cannot be run: No such file or directory")
+
+
+def test_a_file_that_is_no_program_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    file.write_text("hello")
+    exec_ = Exec({"it": Command(command=(str(file),))})
+    assert called(exec_, command="it") == refused("it cannot be run: Permission denied")
+    file.chmod(0o700)
+    assert called(exec_, command="it") == failed(f"it ended with 126: {file} cannot be run: Exec format error")
+
+
+def test_a_folder_that_there_is_not_is_said() -> None:
+    answer = called(Exec({"it": Command(command=("/bin/true",), folder=Path("/nowhere"))}), command="it")
     assert answer == refused("it cannot be run: No such file or directory")
 
 

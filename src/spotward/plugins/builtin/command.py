@@ -6,16 +6,18 @@ group of its own with limits of time, memory, files and output, and nothing of o
 """
 
 import asyncio
+import errno
 import json
 import os
-import resource
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spotward.plugins.builtin import launch
 from spotward.plugins.builtin.words import filled
 from spotward.plugins.sdk.call import Answer, Call, Problem, done, failed, refused
 from spotward.plugins.sdk.plugin import Plugin
@@ -80,16 +82,17 @@ class Exec(Plugin):
         words = [allowed.command[0], *(filled(word, call) for word in allowed.command[1:])]
         if call.dry_run:
             return done(f"would run {wanted.command}")
+        environment = _environment(allowed, call)
         try:
+            _check(Path(words[0]))
             process = await asyncio.create_subprocess_exec(
-                *words,
+                *_launched(words, allowed, environment),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=allowed.folder,
-                env=_environment(allowed, call),
+                env=environment,
                 start_new_session=True,
-                preexec_fn=lambda: _limited(allowed),
             )
         except OSError as error:
             return refused(f"{wanted.command} cannot be run: {error.strerror}")
@@ -143,9 +146,15 @@ def _environment(allowed: Command, call: Call) -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", **passed, **allowed.environment, **about}
 
 
-def _limited(allowed: Command) -> None:
-    """In the new process, before the program begins."""
-    memory = allowed.memory_mib_max * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+def _check(program: Path) -> None:
+    """Raises OSError for what cannot be run."""
+    if not program.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not os.access(program, os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _launched(words: list[str], allowed: Command, environment: Mapping[str, str]) -> list[str]:
+    """The command behind the program that sets its limits."""
+    memory_bytes = allowed.memory_mib_max * 1024 * 1024
+    return [sys.executable, "-I", "-S", launch.__file__, str(memory_bytes), environment.get("LC_CTYPE", ""), *words]

@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,11 @@ ASKING = frozenset({"ask", "call", "pages", "poll"})
 
 HANDED_ON = frozenset({"asking.py", "session.py"})
 """Modules that make calls which others have named."""
+
+OF_EXPORTERS = frozenset({"census.py", "price_reader.py"})
+"""Modules that the exporters alone use, which have a policy of their own."""
+
+EXPORTERS_POLICY = json.loads((CHECKOUT / "deploy" / "iam-policy-exporters.json").read_text())
 
 OF_METADATA = frozenset({"imds.py", "imds_watch.py"})
 """Modules that ask the instance's metadata service, which no IAM policy guards."""
@@ -73,8 +78,27 @@ def iam_action(service: str, method: str) -> str:
 
 
 def called() -> set[str]:
-    found = [named_call(call) for path in ROOM.glob("*.py") for call in calls_in(path)]
+    return called_in(path for path in ROOM.glob("*.py") if path.name not in OF_EXPORTERS)
+
+
+def called_in(modules: Iterable[Path]) -> set[str]:
+    found = [named_call(call) for path in modules for call in calls_in(path)]
     return {iam_action(*names) for names in found if names is not None}
+
+
+def with_what_they_use(names: Iterable[str]) -> set[Path]:
+    """Modules of the room, and those of it that they import, and so on."""
+    found: set[Path] = set()
+    new = {ROOM / name for name in names}
+    while new:
+        found |= new
+        imported = {
+            ROOM / f"{match}.py"
+            for path in new
+            for match in re.findall(r"spotward\.aws\.(\w+) import", path.read_text())
+        }
+        new = imported - found
+    return found
 
 
 def several(value: str | list[str]) -> list[str]:
@@ -137,13 +161,30 @@ def test_a_call_that_is_not_allowed_would_be_found(tmp_path: Path) -> None:
     assert iam_action(*names) not in allowed()
 
 
+def test_the_exporters_policy_allows_what_they_call_and_nothing_else() -> None:
+    (statement,) = EXPORTERS_POLICY["Statement"]
+    assert set(statement["Action"]) == called_in(with_what_they_use(OF_EXPORTERS))
+    assert all(re.search(r":(Describe|Get)", action) for action in statement["Action"])
+
+
+def test_what_only_the_exporters_use_is_used_by_nobody_else() -> None:
+    modules = {name.removesuffix(".py") for name in OF_EXPORTERS}
+    using = {
+        str(path.relative_to(ROOM.parent))
+        for path in ROOM.parent.rglob("*.py")
+        if set(re.findall(r"spotward\.aws\.(\w+) import", path.read_text())) & modules
+    }
+    assert using == {"cli/export_regions.py", "web/group_exposition.py", "web/price_exposition.py"}
+
+
 # ---- its form --------------------------------------------------------------------------------------------------------
 
 
-def test_iam_takes_it(moto: Moto) -> None:
-    made = moto.client("iam").create_policy(PolicyName="spotward", PolicyDocument=json.dumps(POLICY))
+@pytest.mark.parametrize("policy", [POLICY, EXPORTERS_POLICY], ids=["daemon", "exporters"])
+def test_iam_takes_it(moto: Moto, policy: dict[str, Any]) -> None:
+    made = moto.client("iam").create_policy(PolicyName="spotward", PolicyDocument=json.dumps(policy))
     assert made["Policy"]["PolicyName"] == "spotward"
-    assert len(json.dumps(POLICY, separators=(",", ":"))) <= SIZE_MAX
+    assert len(json.dumps(policy, separators=(",", ":"))) <= SIZE_MAX
 
 
 def test_it_names_every_action_in_full_and_holds_in_every_partition() -> None:

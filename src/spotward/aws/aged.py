@@ -20,6 +20,11 @@ class Aged(Generic[K, V]):
         known = self.entries.get(key)
         return known[1] if known is not None and now - known[0] < self.age_seconds else None
 
+    def last(self, key: K, now: float, *, within_seconds: float) -> V | None:
+        """The last answer, although it may be too old to be believed: for where no newer one can be had."""
+        known = self.entries.get(key)
+        return known[1] if known is not None and now - known[0] < within_seconds else None
+
     def missing(self, keys: Iterable[K], now: float) -> list[K]:
         """Those of the keys that must be asked for."""
         return [key for key in dict.fromkeys(keys) if self.fresh(key, now) is None]

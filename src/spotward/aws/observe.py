@@ -3,19 +3,17 @@
 A region costs one call per hundred groups and, while nothing changes, nothing else: instances are asked for only when a
 group in scope has members that the World does not know, and all of them again every `refresh_seconds`, because tags may
 change. What is answered is the news alone, taken against the World as it is when the answer is ready.
-
-Instances are found by filters and never by a list of ids: DescribeInstances refuses a list if one id of it is unknown,
-and an instance that was just launched, or is long gone, is exactly that.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from math import ceil, inf
+from math import inf
 
 from spotward.aws.asking import ask
-from spotward.aws.describe import Described, group_of, instance_of, literal
+from spotward.aws.describe import Described, group_of
 from spotward.aws.details import DetailReader
 from spotward.aws.history import HistoryReader
+from spotward.aws.instances import InstanceReader, chunks
 from spotward.aws.session import Aws
 from spotward.engine.ports import Clock
 from spotward.groups.policy import TAG_LAUNCH
@@ -26,12 +24,6 @@ from spotward.model.world import World
 
 GROUPS_PER_PAGE = 100
 """The most that DescribeAutoScalingGroups gives at once."""
-
-INSTANCES_PER_PAGE = 1000
-"""The most that DescribeInstances gives at once."""
-
-FILTER_VALUES_MAX = 200
-"""A filter of EC2 takes no more values than this."""
 
 REFRESH_SECONDS = 600.0
 """How often all instances of a region are described again, for tags that an owner changed."""
@@ -46,9 +38,6 @@ FIND_WINDOW_SECONDS = 0.05
 
 SETTLED = "running"
 """An instance in another state is asked for again at the next look."""
-
-PRESENT_STATES = ("pending", "running", "shutting-down", "stopping", "stopped")
-"""All but `terminated`, which EC2 keeps showing for an hour."""
 
 Observation = RegionObserved | GroupObserved | InstancesObserved | InstanceFound
 LookingQuestion = ObserveRegion | ObserveGroup | ObserveInstances | FindInstance
@@ -73,6 +62,7 @@ class Observer:
         self._refreshed: dict[str, float] = {}
         self._seen: dict[str, tuple[float, float]] = {}
         """Region → when it was last asked for as a whole, and when that was answered."""
+        self._finding = InstanceReader(aws)
         self._details = DetailReader(aws, clock)
         self._histories = HistoryReader(aws)
         self._searches: dict[str, tuple[list[str], asyncio.Task[dict[str, Instance]]]] = {}
@@ -128,7 +118,7 @@ class Observer:
         known = self._world().groups.values()
         missing = sorted(g.name for g in known if g.region == region and g.name not in listed and self._in_scope(g))
         found: list[Group] = []
-        for chunk in _chunks(missing, GROUPS_PER_PAGE):
+        for chunk in chunks(missing, GROUPS_PER_PAGE):
             found += await ask(
                 self._aws,
                 region,
@@ -143,20 +133,7 @@ class Observer:
         """The groups' members, all or those that are not known well enough, by whichever way needs fewer calls."""
         known = {} if everything else self._world().instances
         wanted = {m.instance_id: g for g in groups for m in g.members if not _is_settled(known.get(m.instance_id))}
-        if not wanted:
-            return {}
-        sizes = {g.name: len(g.members) for g in wanted.values()}
-        by_name = _chunks(list(sizes), FILTER_VALUES_MAX)
-        calls_by_name = sum(ceil(sum(sizes[name] for name in chunk) / INSTANCES_PER_PAGE) for chunk in by_name)
-        if ceil(len(wanted) / FILTER_VALUES_MAX) <= calls_by_name:
-            return await self._by_id(region, list(wanted))
-        found: dict[str, Instance] = {}
-        for chunk in by_name:  # one after the other: a page of a thousand instances is large until it is read
-            some = await self._described(
-                region, {"tag:aws:autoscaling:groupName": chunk, "instance-state-name": PRESENT_STATES}
-            )
-            found |= {i.id: i for i in some if i.id in wanted}
-        return found
+        return await self._finding.members(region, wanted)
 
     # ---- one group ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +149,7 @@ class Observer:
             known = self._world().instances
             unknown = [m.instance_id for m in group.members if not _is_settled(known.get(m.instance_id))]
             instances, details, unhealthy, history = await asyncio.gather(
-                self._by_id(region, unknown),
+                self._finding.by_id(region, unknown),
                 self._details_if(group, wanted=question.details),
                 self._unhealthy_if(group, wanted=question.health),
                 self._history_if(group, wanted=question.history),
@@ -225,8 +202,8 @@ class Observer:
 
     async def _instances(self, question: ObserveInstances, attempt: int) -> InstancesObserved:
         by_id, by_launch = await asyncio.gather(
-            self._by_id(question.region, question.instance_ids),
-            self._by_values(question.region, f"tag:{TAG_LAUNCH}", question.launches),
+            self._finding.by_id(question.region, question.instance_ids),
+            self._finding.by_values(question.region, f"tag:{TAG_LAUNCH}", question.launches),
         )
         return InstancesObserved(
             time=self._clock.now(),
@@ -257,7 +234,7 @@ class Observer:
                 await asyncio.sleep(FIND_WINDOW_SECONDS)
             finally:
                 del self._searches[region]  # whoever comes from now on begins another
-            return await self._by_id(region, ids)
+            return await self._finding.by_id(region, ids)
 
         if region not in self._searches:
             ids: list[str] = []
@@ -265,28 +242,6 @@ class Observer:
         waiting, task = self._searches[region]
         waiting.append(instance_id)
         return await asyncio.shield(task)
-
-    async def _by_id(self, region: str, instance_ids: Sequence[str]) -> dict[str, Instance]:
-        return await self._by_values(region, "instance-id", instance_ids)
-
-    async def _by_values(self, region: str, name: str, values: Sequence[str]) -> dict[str, Instance]:
-        found: dict[str, Instance] = {}
-        for chunk in _chunks(values, FILTER_VALUES_MAX):
-            found |= {i.id: i for i in await self._described(region, {name: chunk})}
-        return found
-
-    async def _described(self, region: str, filters: Mapping[str, Sequence[str]]) -> Iterable[Instance]:
-        pages = await self._aws.pages(
-            region,
-            "ec2",
-            "describe_instances",
-            each=lambda page: _instances(region, page),
-            Filters=[
-                {"Name": name, "Values": [literal(value) for value in values]} for name, values in filters.items()
-            ],
-            MaxResults=INSTANCES_PER_PAGE,
-        )
-        return (instance for page in pages for instance in page)
 
 
 def news(
@@ -319,13 +274,5 @@ def _groups(region: str, answer: Described) -> list[Group]:
     return [group_of(region, each) for each in answer["AutoScalingGroups"]]
 
 
-def _instances(region: str, answer: Described) -> list[Instance]:
-    return [instance_of(region, each) for reservation in answer["Reservations"] for each in reservation["Instances"]]
-
-
 def _is_settled(known: Instance | None) -> bool:
     return known is not None and known.state == SETTLED
-
-
-def _chunks(values: Sequence[str], most: int) -> list[Sequence[str]]:
-    return [values[start : start + most] for start in range(0, len(values), most)]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from spotward.aws.aged import Aged
 from spotward.aws.asking import ask
@@ -97,7 +98,7 @@ class OnDemandPrices:
                 place,
                 "pricing",
                 "get_products",
-                lambda a: _cheapest(a["PriceList"], currency_of(region)),
+                lambda a: cheapest(map(json.loads, a["PriceList"]), currency_of(region)),
                 once=True,
                 ServiceCode="AmazonEC2",
                 Filters=filters,
@@ -123,12 +124,12 @@ def pricing_region(region: str) -> str | None:
     return next(place for beginning, place in PRICING_REGIONS.items() if region.startswith(beginning))
 
 
-def _cheapest(products: Iterable[str], currency: str) -> float | None:
+def cheapest(products: Iterable[Mapping[str, Any]], currency: str) -> float | None:
     """The lowest price per hour among the products of an answer (there is one, unless AWS adds another attribute)."""
     dimensions = [
         dimension
         for product in products
-        for term in json.loads(product)["terms"].get("OnDemand", {}).values()
+        for term in product["terms"].get("OnDemand", {}).values()
         for dimension in term["priceDimensions"].values()
     ]
     prices = [

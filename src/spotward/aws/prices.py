@@ -14,15 +14,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import inf
 
 from spotward.aws.aged import Aged
 from spotward.aws.asking import ask
-from spotward.aws.describe import Described, instance_type_of, seconds
+from spotward.aws.describe import Described, instance_type_of
 from spotward.aws.on_demand import OnDemandPrices
 from spotward.aws.price_filter import patterns_below
 from spotward.aws.session import Aws
+from spotward.aws.standing_prices import standing_prices
 from spotward.engine.ports import Clock
 from spotward.market.catalogue import permitted
 from spotward.market.price_list import PriceList
@@ -63,7 +63,7 @@ class LiveMarket:
     ) -> None:
         """price_list: the operator's own on-demand prices; where it has one, the Pricing API is not asked."""
         self._aws, self._clock = aws, clock
-        self._on_demand, self._risk = OnDemandPrices(aws, clock, price_list), risk
+        self.on_demand, self._risk = OnDemandPrices(aws, clock, price_list), risk
         self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._types = Aged[tuple[str, str], tuple[InstanceType, ...]](TYPES_AGE_SECONDS)
         self._offered = Aged[tuple[str, str, str], bool](TYPES_AGE_SECONDS)
@@ -85,7 +85,7 @@ class LiveMarket:
     async def _market(self, question: RecommendPools, *, cheaper_alone: bool) -> Market:
         """All that is known of the types that may be recommended."""
         product = product_of(question.product)
-        quote = await self._on_demand.quote(question, product)
+        quote = await self.on_demand.quote(question, product)
         if quote.price is None and not question.allow_unpriced:
             return Market(
                 types={},
@@ -138,27 +138,14 @@ class LiveMarket:
     async def _price_history(
         self, region: str, product: Product, azs: Sequence[str], now: float, *, below: float
     ) -> Mapping[str, Mapping[str, SpotPrice]]:
-        """Zone → type → newest price. A history that starts now has only the prices that stand now."""
+        """Zone → type → price."""
         cheap = patterns_below(below) if below < inf else []
         filters = {"availability-zone": list(azs)} | ({"spot-price": cheap} if cheap else {})
-        pages = await self._aws.pages(
-            region,
-            "ec2",
-            "describe_spot_price_history",
-            each=_read_prices,
-            StartTime=datetime.fromtimestamp(now, UTC),
-            ProductDescriptions=list(product.spot_descriptions),
-            Filters=[{"Name": name, "Values": values} for name, values in filters.items()],
-            MaxResults=ROWS_PER_PAGE,
-        )
-        newest: dict[str, dict[str, SpotPrice]] = {}
-        for page in pages:
-            for pool, price in page:
-                zone = newest.setdefault(pool.az, {})
-                known = zone.get(pool.instance_type)
-                if known is None or (price.time or 0.0) >= (known.time or 0.0):
-                    zone[pool.instance_type] = price
-        return newest
+        found = await standing_prices(self._aws, region, time=now, products=product.spot_descriptions, filters=filters)
+        zones: dict[str, dict[str, SpotPrice]] = {}
+        for (instance_type, az, _), price in found.items():
+            zones.setdefault(az, {})[instance_type] = price
+        return zones
 
     # ---- types -------------------------------------------------------------------------------------------------------
 
@@ -232,16 +219,6 @@ def _cheaper(
         for name in cheap
         if permitted(name, question.instance_type, allowed=question.allowed_types, denied=question.denied_types)
     }
-
-
-def _read_prices(page: Described) -> list[tuple[Pool, SpotPrice]]:
-    return [
-        (
-            Pool(instance_type=each["InstanceType"], az=each["AvailabilityZone"]),
-            SpotPrice(usd_per_hour=float(each["SpotPrice"]), time=seconds(each.get("Timestamp"))),
-        )
-        for each in page["SpotPriceHistory"]
-    ]
 
 
 def _read_types(answer: Described) -> list[InstanceType]:

@@ -53,6 +53,25 @@ def by_partition(patterns: Iterable[str], home: str | None, atlas: Atlas) -> dic
     return found
 
 
+def within(partitions: Sequence[str], patterns: Sequence[str], atlas: Atlas) -> dict[str, list[str]]:
+    """The patterns by the partitions that are named, all regions of each where there is no pattern.
+
+    Raises ConfigError for a partition that there is not, and for a pattern that fits none of them.
+    """
+    there = atlas.get_available_partitions()
+    for partition in partitions:
+        if partition not in there:
+            raise ConfigError(f"unknown partition '{partition}'; there are {listed(there, most=NAMES_SHOWN_MAX)}")
+    found: dict[str, list[str]] = {partition: [] for partition in partitions}
+    for pattern in patterns:
+        fitting = [p for p in partitions if any(fnmatchcase(region, pattern) for region in _known(p, atlas))]
+        if not fitting:
+            raise ConfigError(f"no region of {listed(list(partitions), most=NAMES_SHOWN_MAX)} is '{pattern}'")
+        for partition in fitting:
+            found[partition].append(pattern)
+    return {p: mine or ["*"] for p, mine in found.items() if mine or not patterns}
+
+
 def _partition_of(pattern: str, atlas: Atlas) -> str:
     return _partitions_matching(pattern, atlas)[0] if is_glob(pattern) else partition_of_region(pattern, atlas)
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from spotward.aws.regions import NO_REGION, Atlas, by_partition, chosen, where_to_ask
+from spotward.aws.regions import NO_REGION, Atlas, by_partition, chosen, where_to_ask, within
 from spotward.aws.threads import Workers, run_apart
 from spotward.aws.translation import Call, is_definite, reading, translated, unreadable, unsendable
 from spotward.model.errors import ConfigError, SpotwardError
@@ -138,17 +138,20 @@ class Aws:
         """
         return await self._workers.run(partial(self._pages, region, service, operation, each, once, params))
 
-    async def regions(self, patterns: Sequence[str]) -> tuple[str, ...]:
+    async def regions(self, patterns: Sequence[str], *, partitions: Sequence[str] = ()) -> tuple[str, ...]:
         """The enabled regions that names and globs mean; without any, the region of the environment or profile.
 
-        Raises ConfigError for what matches nothing, OutsideError when EC2 cannot be asked.
+        partitions: whose regions are meant, all of them where no pattern is given; credentials hold for one. None:
+        those that the patterns speak of. Raises ConfigError for what matches nothing, OutsideError when EC2 cannot be
+        asked.
         """
         home, atlas = await self._workers.run(self._home)
-        wanted = list(dict.fromkeys(patterns)) or ([home] if home else [])
-        if not wanted:
+        wanted = list(dict.fromkeys(patterns)) or ([home] if home and not partitions else [])
+        if not wanted and not partitions:
             raise ConfigError(NO_REGION)
+        asked = within(partitions, wanted, atlas) if partitions else by_partition(wanted, home, atlas)
         found: list[str] = []
-        for partition, mine in by_partition(wanted, home, atlas).items():
+        for partition, mine in asked.items():
             place = where_to_ask(partition, mine, home, atlas)
             answer = await self.call(place, "ec2", "describe_regions", AllRegions=False)
             with reading(f"ec2.DescribeRegions in {place}"):

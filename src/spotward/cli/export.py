@@ -1,16 +1,17 @@
 """`spotward export …`: one thing for Prometheus, in a process that weighs as little as it can.
 
 `terminations` takes the place of the spot termination exporter: its port, its flags (with one dash or two) and its
-metrics.
+metrics. `groups` and `prices` are those of `export_regions`.
 """
 
 import asyncio
 import logging
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from spotward.cli.exits import Exit
+from spotward.cli.export_regions import groups_options, prices_options, run_groups, run_prices
 from spotward.cli.light_log import set_up_light
 from spotward.model.errors import ConfigError
 
@@ -28,13 +29,10 @@ LEVELS = {
 
 
 def run(words: Sequence[str]) -> int:
-    """Serves until it is stopped. Raises ConfigError."""
+    """Serves until it is stopped. Raises ConfigError, OutsideError."""
     told = parser().parse_args(words)
-    host, port = address(told.bind_addr)
     set_up_light(level=level(told.log_level))
-    asyncio.run(
-        _export(told.metadata_endpoint, host=host, port=port, metrics_path=told.metrics_path, v1=not told.no_imdsv1)
-    )
+    told.run(told)
     return Exit.DONE
 
 
@@ -47,16 +45,46 @@ def parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     kinds = whole.add_subparsers(title="what is served", required=True, metavar="KIND")
-    words = "Tell of this instance's interruption, rebalance advice and scheduled events."
-    each = kinds.add_parser("terminations", help=words, description=words, allow_abbrev=False)
+
+    def kind(name: str, words: str) -> ArgumentParser:
+        return kinds.add_parser(name, help=words, description=words, allow_abbrev=False)
+
+    terminations = kind("terminations", "Tell of this instance's interruption, rebalance advice and scheduled events.")
+    _termination_options(terminations)
+    terminations.set_defaults(run=_run_terminations)
+    groups = kind("groups", "Tell of Auto Scaling groups: their members, and what those cost.")
+    groups_options(groups, partial(_option, groups))
+    groups.set_defaults(run=_at_address(run_groups))
+    prices = kind("prices", "Tell of Spot and on-demand prices.")
+    prices_options(prices, partial(_option, prices))
+    prices.set_defaults(run=_at_address(run_prices))
+    whole.epilog = "\n".join(each.format_help() for each in (terminations, groups, prices))
+    return whole
+
+
+def _termination_options(each: ArgumentParser) -> None:
     option = partial(_option, each)
     option("bind-addr", ":9189", "ADDRESS:PORT", "Where to serve; without an address, at every one.")
     option("log-level", "info", "LEVEL", "debug, info, warn or error.")
     option("metadata-endpoint", "http://169.254.169.254/latest/meta-data/", "URL", "Where the metadata service is.")
     option("metrics-path", "/metrics", "PATH", "The page of the metrics.")
     each.add_argument("--no-imdsv1", action="store_true", help="Ask nothing where the service gives no token.")
-    whole.epilog = each.format_help()
-    return whole
+
+
+def _run_terminations(told: Namespace) -> None:
+    host, port = address(told.bind_addr, "--bind-addr")
+    url, path = told.metadata_endpoint, told.metrics_path
+    asyncio.run(_export(url, host=host, port=port, metrics_path=path, v1=not told.no_imdsv1))
+
+
+def _at_address(serve: Callable[..., None]) -> Callable[[Namespace], None]:
+    """What serves at a listen address."""
+
+    def run_there(told: Namespace) -> None:
+        host, port = address(told.listen_address, "--listen-address")
+        serve(told, host=host, port=port)
+
+    return run_there
 
 
 def _option(of: ArgumentParser, name: str, default: str, metavar: str, words: str) -> None:
@@ -64,11 +92,11 @@ def _option(of: ArgumentParser, name: str, default: str, metavar: str, words: st
     of.add_argument(f"--{name}", f"-{name}", default=default, metavar=metavar, help=f"{words} Default: {default}")
 
 
-def address(text: str) -> tuple[str | None, int]:
+def address(text: str, option: str = "--bind-addr") -> tuple[str | None, int]:
     """`:9189` is every address of the machine. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
-        raise ConfigError(f"--bind-addr is {text!r}; give an address and a port as :9189 or 127.0.0.1:9189")
+        raise ConfigError(f"{option} is {text!r}; give an address and a port as :9189 or 127.0.0.1:9189")
     return host.strip("[]") or None, int(port)
 
 

@@ -342,7 +342,7 @@ def plugin_here(context: typer.Context) -> int:
 
 @app.command(name="export", add_help_option=False, context_settings=_REST)
 def export_here(context: typer.Context) -> int:
-    """Serve figures to Prometheus: `export terminations`, of the instance that it runs on."""
+    """Serve figures to Prometheus: of this instance's end (`terminations`), of `groups`, of `prices`."""
     from spotward.cli.export import run
 
     return run(context.args)

@@ -69,11 +69,13 @@ def product_of(platform_details: str) -> Product | None:
     return PRODUCTS.get(platform_details.removesuffix(VPC))
 
 
-def on_demand_filters(product: Product, *, region: str, instance_type: str) -> tuple[tuple[str, str], ...]:
-    """Field and value of the filters that leave one product of the Pricing API's `AmazonEC2`."""
+def on_demand_filters(
+    product: Product, *, region: str, instance_type: str | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Field and value of the filters that leave one product of the Pricing API's `AmazonEC2`, of one type or of all."""
     return (
         ("regionCode", region),
-        ("instanceType", instance_type),
+        *([("instanceType", instance_type)] if instance_type is not None else []),
         ("operatingSystem", product.operating_system),
         ("preInstalledSw", product.pre_installed),
         ("licenseModel", product.license_model),

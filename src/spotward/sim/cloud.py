@@ -152,7 +152,7 @@ class Cloud:
             PriceHistory(self._region, catalogue, pools),
             templates,
             launcher,
-            InstanceCalls(self._region, self._instances, finding),
+            InstanceCalls(self._region, catalogue, self._instances, finding),
             MaintenanceCalls(self._region, self._instances, finding, self._maintenance),
             fleets,
             self._volume_calls,

@@ -14,6 +14,7 @@ from spotward.sim.answers import (
     paged,
     sieve,
 )
+from spotward.sim.catalogue import Catalogue
 from spotward.sim.describing import block_devices
 from spotward.sim.errors import ApiError
 from spotward.sim.finding import Finding
@@ -28,9 +29,10 @@ INSTANCES_PAGE_MAX = 1000
 class InstanceCalls:
     """EC2's instance calls for one region."""
 
-    def __init__(self, region: Region, instances: Instances, finding: Finding) -> None:
+    def __init__(self, region: Region, catalogue: Catalogue, instances: Instances, finding: Finding) -> None:
         """Reads and changes `instances`."""
         self._region = region
+        self._catalogue = catalogue
         self._instances = instances
         self._finding = finding
 
@@ -113,7 +115,14 @@ class InstanceCalls:
         found = (one for one in every if wanted(one) and (not asked or one.spot_request_id in asked))
         size = INSTANCES_PAGE_MAX if params.get("MaxResults") else None
         shown, token = page(found, params, key=lambda instance: instance.number, size=size)
-        return paged("SpotInstanceRequests", [_spot_request(one) for one in shown], token)
+        return paged("SpotInstanceRequests", [self._spot_request(one) for one in shown], token)
+
+    def _spot_request(self, instance: Instance) -> dict[str, Any]:
+        """Where nobody said what may be paid at most, that is the on-demand price."""
+        limit = instance.order.price_max_usd_per_hour
+        if limit is None:
+            limit = self._catalogue.on_demand_usd_per_hour(instance.order.instance_type, instance.order.product)
+        return {**_spot_request(instance), "SpotPrice": f"{limit:.6f}"}
 
     # -- deeds -------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from itertools import chain
 
 from spotward.aws.imds_watch import Watch
 from spotward.engine.ports import Clock
-from spotward.http.server import serving
+from spotward.http.server import Answerer, serving
 from spotward.http.values import Answer, Request, text_answer
 from spotward.model.errors import ConfigError
 from spotward.web.exposition import CONTENT_TYPE, Family, rendered
@@ -75,12 +75,24 @@ async def exporting(
 
     Raises ConfigError when the address cannot be had, or the path is none.
     """
+    check_path(metrics_path)
+    exporter = Exporter(watch, clock, metrics_path=metrics_path, looks=looks, more=more)
+    async with listening(exporter.answer, host=host, port=port) as number:
+        yield number
+
+
+def check_path(metrics_path: str) -> None:
+    """Raises ConfigError for what is no path."""
     if not metrics_path.startswith("/"):
         raise ConfigError(f"the metrics path {metrics_path!r} must begin with a slash, as /metrics")
-    exporter = Exporter(watch, clock, metrics_path=metrics_path, looks=looks, more=more)
+
+
+@asynccontextmanager
+async def listening(answer: Answerer, *, host: str | None, port: int) -> AsyncIterator[int]:
+    """Serves as long as the context is open; gives the port. Raises ConfigError when the address cannot be had."""
     async with AsyncExitStack() as open_doors:
         try:
-            number = await open_doors.enter_async_context(serving(exporter.answer, host=host, port=port))
+            number = await open_doors.enter_async_context(serving(answer, host=host, port=port))
         except OSError as error:
             where = f"{host or ''}:{port}"
             raise ConfigError(f"{where} cannot be listened on ({error.strerror}); give another address") from error

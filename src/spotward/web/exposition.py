@@ -1,7 +1,8 @@
 """Prometheus' text format, written by hand: the library for it would weigh more than the exporter.
 
-The format is "text format 0.0.4" of Prometheus' documents ("Exposition formats"); the tests let Prometheus' own library
-read it.
+The format is "text format 0.0.4" of Prometheus' documents ("Exposition formats"), or OpenMetrics 1.0, which for gauges
+and counters differs in the heading of a counter and in its last line alone. The tests let Prometheus' own library read
+both.
 """
 
 import math
@@ -10,6 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+OPENMETRICS_END = "# EOF\n"
 
 Sample = tuple[tuple[str, ...], float]
 """The values of the labels, in the order of their names; and the figure."""
@@ -26,14 +31,26 @@ class Family:
     kind: Literal["gauge", "counter"] = "gauge"
 
 
-def rendered(families: Iterable[Family]) -> str:
+def rendered(families: Iterable[Family], *, openmetrics: bool = False) -> str:
     """The page. A family without a sample is left out: a help text alone would read as if it were 0."""
-    return "".join(_family(family) for family in families if family.samples)
+    page = "".join(head(family, openmetrics=openmetrics) + lines(family) for family in families if family.samples)
+    return page + OPENMETRICS_END if openmetrics else page
 
 
-def _family(family: Family) -> str:
-    head = f"# HELP {family.name} {_escaped(family.help)}\n# TYPE {family.name} {family.kind}\n"
-    return head + "".join(f"{family.name}{_labels(family, values)} {_number(n)}\n" for values, n in family.samples)
+def asks_for_openmetrics(accept: str) -> bool:
+    """Does an `Accept` header name it? Prometheus does, before the text format."""
+    return any(each.strip().startswith("application/openmetrics-text") for each in accept.split(","))
+
+
+def head(family: Family, *, openmetrics: bool = False) -> str:
+    """What stands above the samples. OpenMetrics has a counter without the `_total` of its samples there."""
+    name = family.name.removesuffix("_total") if openmetrics and family.kind == "counter" else family.name
+    return f"# HELP {name} {_escaped(family.help, quotes=openmetrics)}\n# TYPE {name} {family.kind}\n"
+
+
+def lines(family: Family) -> str:
+    """The samples, a line for each."""
+    return "".join(f"{family.name}{_labels(family, values)} {_number(n)}\n" for values, n in family.samples)
 
 
 def _labels(family: Family, values: tuple[str, ...]) -> str:

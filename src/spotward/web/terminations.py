@@ -6,17 +6,15 @@ have those of its maintained descendant. What was heard stays told while the ser
 terminated is not saved by a 500.
 """
 
-import resource
 from collections.abc import Iterable
 from itertools import chain
-from pathlib import Path
 
-from spotward import __version__
 from spotward.aws.imds_watch import IDENTITY, Watch
 from spotward.events.eventbridge import NOTICE_SECONDS
 from spotward.events.imds import INTERRUPTION, MAINTENANCE, REBALANCE, TARGET_STATE, Machine
 from spotward.model.event import InterruptionNoticed, MaintenanceScheduled, RebalanceAdvised, TargetStateChanged
 from spotward.web.exposition import Family, Sample
+from spotward.web.ourselves import of_ourselves
 
 ID = ("instance_id",)
 ID_AND_TYPE = ("instance_id", "instance_type")
@@ -34,7 +32,7 @@ def families(watch: Watch, *, time: float) -> Iterable[Family]:
         _of_maintenance(watch, machine, time),
         _of_the_machine(watch, machine),
         _of_the_service(watch, machine),
-        _of_ourselves(),
+        of_ourselves(),
     )
 
 
@@ -161,37 +159,6 @@ def _of_the_service(watch: Watch, machine: Machine) -> Iterable[Family]:
         kind="counter",
         samples=_one(float(watch.polls)),
     )
-
-
-def _of_ourselves() -> Iterable[Family]:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    yield Family(
-        name="process_cpu_seconds_total",
-        help="Total user and system CPU time spent in seconds.",
-        kind="counter",
-        samples=_one(used.ru_utime + used.ru_stime),
-    )
-    yield Family(
-        name="process_resident_memory_bytes",
-        help="Resident memory size in bytes.",
-        samples=_one(_resident_bytes()),
-    )
-    yield Family(
-        name="process_peak_resident_memory_bytes",
-        help="The most memory that was ever resident.",
-        samples=_one(float(used.ru_maxrss * 1024)),
-    )
-    yield Family(
-        name="spotward_build_info",
-        help="Always 1; the version is a label.",
-        labels=("version",),
-        samples=(((__version__,), 1.0),),
-    )
-
-
-def _resident_bytes() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return float(pages * resource.getpagesize())
 
 
 def _one(figure: float) -> tuple[Sample, ...]:

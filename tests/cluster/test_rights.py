@@ -12,6 +12,7 @@ from spotward.engine.clock import SystemClock
 from spotward.kube.client import Kube
 from spotward.kube.configuration import find_cluster
 from spotward.kube.hands import ClusterHands
+from spotward.kube.happenings import Happenings
 from spotward.kube.nodes import NodeHands
 from spotward.kube.resources import CLAIMS, PODS, Resource
 from spotward.kube.surroundings import Surroundings
@@ -66,6 +67,14 @@ async def with_claim(stage: Stage, node: Node) -> Pod:
     return await stage.pod(node, volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}])
 
 
+async def listened(source: Surroundings | Happenings) -> None:
+    """To whatever it tells, for ever."""
+    async with aclosing(source.deliveries()) as deliveries:
+        async for delivery in deliveries:
+            if delivery is not None:
+                await delivery.acknowledge()
+
+
 @on_stage
 async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_uses_all_of_them(stage: Stage) -> None:
     node = await stage.node()
@@ -77,12 +86,9 @@ async def test_every_action_on_a_cluster_is_done_with_the_published_rights_and_u
     )
     who: dict[str, Any] = {"instance_id": "i-1", "key": "k", "node": node.name}
 
-    async def listen() -> None:
-        async with aclosing(surroundings.deliveries()) as deliveries:
-            async for delivery in deliveries:
-                await delivery.acknowledge()
-
-    listening = asyncio.create_task(listen())
+    types = ("kubernetes.event.*",)
+    happenings = Happenings(stage.kube, SystemClock(), cluster="test", types=types, wanted=lambda _: True)
+    listening = asyncio.gather(listened(surroundings), listened(happenings))
     seen = await hands.do(WatchPods(**who), 1)
     assert isinstance(seen, PodsSeen)
     assert {pod.uid for pod in seen.pods} == {claimed.uid, other.uid}

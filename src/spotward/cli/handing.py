@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # an agent, which has no business with AWS, does not load it
 class ClusterParts:
     """The cluster that we look after: its door, what it shows, and the hands in it."""
 
+    name: str
+    """As the operator calls it, or else its address."""
     kube: Kube
     surroundings: Surroundings
     hands: ClusterHands
@@ -59,7 +61,7 @@ def cluster_parts(
         return {**await facts(), **annotations}
 
     hands = ClusterHands(kube, nodes=nodes, watcher=surroundings, clock=clock, instance=instance, facts=on_events)
-    return ClusterParts(kube=kube, surroundings=surroundings, hands=hands)
+    return ClusterParts(name=name or cluster.server, kube=kube, surroundings=surroundings, hands=hands)
 
 
 class AllHands:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from spotward.aws.hands import AwsHands, ReadOnlyHands
 from spotward.aws.lifecycle import LifecycleHands
 from spotward.aws.observe import Observer
@@ -29,12 +31,15 @@ from spotward.engine.store import this_process
 from spotward.engine.turns import Listener
 from spotward.groups.scope import in_scope
 from spotward.kube.configuration import find_cluster
+from spotward.kube.happenings import Happenings, named_types
 from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
 from spotward.plugins.webhook import WebhookHands
 from spotward.rules.match import means
 from spotward.rules.rulebook import Rules
+
+log_ = structlog.get_logger("spotward")
 
 NOT_ACTING = "NotActing"
 """The code of the error for a call that was not sent because another replica may be acting."""
@@ -158,7 +163,7 @@ class Parts:
         and the doors, where there are any.
         """
         cluster = (self.cluster.surroundings,) if self.cluster is not None else ()
-        others = (*cluster, *(self.flows.sources if self.flows is not None else ()))
+        others = (*cluster, *self._happenings(), *(self.flows.sources if self.flows is not None else ()))
         name = self.config.queue
         if name is None:
             return others
@@ -167,6 +172,18 @@ class Parts:
         addresses = queue_addresses(name, self.regions)
         queues = (QueueSource(self.aws, self.clock, address, wanted=wanted) for address in addresses)
         return (*others, *queues)
+
+    def _happenings(self) -> tuple[Source, ...]:
+        """The cluster's own Events, where a rule names some."""
+        rules = self.flows.rules if self.flows is not None else Rules()
+        types = named_types([glob for rule in rules.every_rule if rule.enabled for glob in rule.events])
+        if not types:
+            return ()
+        if self.cluster is None:
+            log_.warning("rules take Events of a cluster and none is looked after; set kubernetes.enabled", types=types)
+            return ()
+        cluster = self.cluster.name
+        return (Happenings(self.cluster.kube, self.clock, cluster=cluster, types=types, wanted=partial(means, rules)),)
 
     def close(self) -> None:
         """Let go of all connections."""

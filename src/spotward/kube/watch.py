@@ -102,6 +102,9 @@ class Wanted(Generic[T]):
     """A list as the API server has it in memory will do, as kubelets ask for it: it may be some moments old, which the
     watch after it makes up for, and costs what it holds; without, etcd is read over all that there is of the kind."""
 
+    from_now: bool = False
+    """What there is at the beginning is of no interest: one thing is listed, to learn from where to follow."""
+
     @property
     def query(self) -> dict[str, str]:
         """The selectors, those that are set."""
@@ -122,6 +125,7 @@ class Watch(Generic[T]):
     """Objects that could not be read, and were left out."""
     _version: str | None = None
     _failures: int = 0
+    _begun: bool = False
 
     async def news(self) -> AsyncGenerator[News[T], None]:
         """What is and what happens, in order. Raises Permanent and ConfigError alone."""
@@ -178,7 +182,9 @@ class Watch(Generic[T]):
 
     async def _list(self) -> tuple[T, ...]:
         items: list[T] = []
-        how = {"resourceVersion": "0"} if self.wanted.cached else {"limit": str(self.page)}
+        only_where = self.wanted.from_now and not self._begun
+        page_size = {"limit": "1" if only_where else str(self.page)}
+        how = {"resourceVersion": "0"} if self.wanted.cached else page_size
         query = {**self.wanted.query, **how}
         while True:
             page = await self.kube.json(
@@ -190,9 +196,9 @@ class Watch(Generic[T]):
             )
             items += [item for said in page.get("items") or () if (item := self._item(said)) is not None]
             with_meta = page.get("metadata") or {}
-            if not with_meta.get("continue"):
-                self._version = str(with_meta.get("resourceVersion") or "0")
-                return tuple(items)
+            if only_where or not with_meta.get("continue"):
+                self._version, self._begun = str(with_meta.get("resourceVersion") or "0"), True
+                return () if only_where else tuple(items)
             query["continue"] = with_meta["continue"]
 
     def _told(self, line: bytes) -> News[T] | None:

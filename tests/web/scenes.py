@@ -14,6 +14,7 @@ from spotward.model.event import PoolsRecommended
 from spotward.model.flow import facts_of
 from spotward.model.flows import Flows
 from spotward.model.histogram import Bounds, Distribution, Histogram
+from spotward.model.incidents import Incidents
 from spotward.model.page import Page
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.swaps import Swaps
@@ -30,6 +31,8 @@ from spotward.web.tallies.swaps import SWAP_SECONDS
 from spotward.web.tallies.swaps import Swaps as EndedSwaps
 from spotward.web.view import Elsewhere, Look, Shell, View
 from tests.hand_clock import HandClock
+from tests.nodes.stage import Stage as Nodes
+from tests.nodes.toy_cluster import a_budget, a_cluster, a_pod
 from tests.rules.made import alert, one_rule
 from tests.rules.stage import Plugins, Stage
 
@@ -154,6 +157,7 @@ def full_world() -> World:
         wishes=Wishes().with_wish(question.key, failed),
         observed=HashTrieMap({REGION: NOON - 30}),
         flows=_flows(),
+        incidents=_incidents(),
     )
 
 
@@ -164,6 +168,14 @@ def _flows() -> Flows:
     calling = next(iter(stage.world.flows.by_key.values()))
     waiting = replace(calling, key="r.other", group="other", facts=facts_of(["drain"]), waits_for="drain")
     return stage.world.flows.with_flow(waiting)
+
+
+def _incidents() -> Incidents:
+    """One, of a node that is being emptied."""
+    cluster = a_cluster(a_pod("web-1"), budgets=(a_budget("web", max_unavailable="0"),))
+    incident = Nodes(cluster).notice("i-1", 10.0).play(until=30.0).incident()
+    signals = tuple(replace(signal, deadline=NOON + 45) for signal in incident.signals)
+    return Incidents().with_incident(replace(incident, signals=signals))
 
 
 def look(known: World | None = None, **changes: object) -> Look:

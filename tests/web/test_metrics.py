@@ -151,6 +151,21 @@ def test_regions_tell_their_age_their_swaps_and_their_resting_pools() -> None:
     assert value(FULL, "spotward_wishes_waiting", kind="observe-group") == 1
 
 
+def test_the_node_that_goes_first_tells_how_much_time_is_left() -> None:
+    assert value(FULL, "spotward_drain_deadline_seconds") == 45
+    assert value(replace(FULL, time=NOON + 60), "spotward_drain_deadline_seconds") == 0
+    assert "spotward_drain_deadline_seconds" not in samples(look())
+
+
+def test_the_types_of_spot_instances_are_told_of_before_any_notice() -> None:
+    spot = instance(1, Lifecycle.SPOT)
+    told = samples(look(world(group("web", member(spot)), instances=(spot, instance(2, Lifecycle.ON_DEMAND)))))
+    of_type = {"region": REGION, "instance_type": "m5.large"}
+    assert told["spotward_notices_total"] == {
+        frozenset({**of_type, "notice": notice}.items()): 0 for notice in ("interruption", "rebalance")
+    }
+
+
 def test_counters_are_told_from_nought_on_so_that_a_rate_sees_the_first_event() -> None:
     found = samples(look(events={"tick": 2}, deeds=Deeds(answered={("launch-fleet", "nothing"): 4})))
     assert len(found["spotward_events_total"]) == len(EVENT_KINDS)

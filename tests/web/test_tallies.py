@@ -126,6 +126,13 @@ def test_a_flow_is_counted_by_its_rule_and_its_calls_by_their_plugins() -> None:
     assert told.seconds["r",].number == 1
 
 
+def test_rules_and_plugins_are_told_of_from_the_start_so_that_the_first_failure_is_an_increase() -> None:
+    told = FlowTally(["hot"], ["drain"]).now
+    assert told.ended == {("hot", "done"): 0, ("hot", "failed"): 0, ("hot", "cancelled"): 0}
+    assert told.calls["drain", "unanswered"] == 0
+    assert told.seconds["hot",].number == 0
+
+
 @pytest.mark.parametrize(
     ("behaviour", "said"), [(refuses, "refused"), (unreachable(), "unanswered")], ids=["refused", "unanswered"]
 )
@@ -225,7 +232,9 @@ def test_answers_are_counted_by_door_and_status() -> None:
     tally = DoorTally()
     tally.answered(door_of("/api/v2/alerts"), "200", 0.003)
     tally.answered(door_of("/flows/hot.123/retry"), "409", 0.003)
-    assert tally.now.answers == {("prometheus", "200"): 1, ("flows", "409"): 1}
+    told = {labels: number for labels, number in tally.now.answers.items() if number}
+    assert told == {("prometheus", "200"): 1, ("flows", "409"): 1}
+    assert tally.now.answers["alertmanager", "503"] == 0
     assert tally.now.wait_seconds["prometheus",].number == 1
 
 

@@ -74,6 +74,8 @@ async def forever(config: Config, *, log: str) -> int:
             policy=config.groups_policy,
             observe_seconds=config.observe_seconds,
             regions=house.regions,
+            rules=[] if flows is None else [rule.name for rule in flows.rules.every_rule],
+            plugins=[] if flows is None else flows.host.names,
             elsewhere=Elsewhere(
                 aws_calls=lambda: house.aws.counter.counts,
                 aws_retries=lambda: house.aws.counter.retries,

@@ -52,6 +52,13 @@ def pods_held(world: World) -> int:
     return sum(record.fate is Fate.BLOCKED for one in world.incidents.by_instance.values() for record in one.pods)
 
 
+def drain_deadline(world: World, time: float) -> Answer:
+    """Seconds that are left to the node that goes first, of those that are being emptied; nothing where none is."""
+    draining = (one for one in world.incidents.by_instance.values() if one.draining)
+    left = [one.deadline - time for one in draining if one.deadline is not None]
+    return [((), max(0.0, min(left)))] if left else []
+
+
 def nodes_drained(drains: Drains) -> Answer:
     """By cause, 0 included."""
     return [((cause,), drains.nodes.get(cause, 0)) for cause in NODE_CAUSES]

@@ -150,8 +150,12 @@ class View:
         policy: GroupsPolicy,
         elsewhere: Elsewhere | None = None,
         cluster: str = "",
+        rules: Iterable[str] = (),
+        plugins: Iterable[str] = (),
     ) -> None:
-        """`regions`: names, not globs. `cluster`: the cluster's name, if it has one."""
+        """`regions`: names, not globs. `cluster`: the cluster's name, if it has one. `rules`, `plugins`: names of those
+        that there are, which are told of from the start.
+        """
         self._clock = clock
         self._regions = tuple(regions)
         self._observe_seconds = observe_seconds
@@ -164,7 +168,7 @@ class View:
         self._pages = 0
         self._events: Counter[str] = Counter()
         self._deeds, self._drains, self._swaps = DeedTally(), DrainTally(), SwapTally()
-        self._flows, self._notices, self._savings = FlowTally(), NoticeTally(), SavingTally(policy)
+        self._flows, self._notices, self._savings = FlowTally(rules, plugins), NoticeTally(), SavingTally(policy)
         self._refusals: Counter[tuple[str, str]] = Counter()
 
     def follow(self, live: Live) -> None:

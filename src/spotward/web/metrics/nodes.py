@@ -2,6 +2,7 @@
 
 from spotward.web.metrics.question import Question, each, each_kind, one
 from spotward.web.node_questions import (
+    drain_deadline,
     nodes,
     nodes_drained,
     open_incidents,
@@ -45,6 +46,11 @@ NODES = (
         name="spotward_pods_held",
         help="Pods that a disruption budget or the like keeps on a node that is being emptied.",
         answer=one(lambda look: pods_held(look.world)),
+    ),
+    Question(
+        name="spotward_drain_deadline_seconds",
+        help="How much time is left to the node that goes first, of those that are being emptied; absent without any.",
+        answer=lambda reading: drain_deadline(reading.look.world, reading.look.time),
     ),
     Question(
         name="spotward_nodes_drained_total",

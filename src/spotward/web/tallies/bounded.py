@@ -5,7 +5,7 @@ or a configuration is changed again and again under a process that lives for mon
 together, under `other`, and Prometheus is not filled with series that nobody reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from spotward.model.histogram import Bounds, Distribution, Histogram
 
@@ -25,9 +25,11 @@ def _place(known: Mapping[Labels, object], labels: Labels, most: int) -> Labels:
 class Counts:
     """How many, by labels."""
 
-    def __init__(self, *, most: int = NAMES_MAX) -> None:
-        """most: sets of labels that are told apart."""
-        self._most, self._numbers = most, dict[Labels, float]()
+    def __init__(self, known: Iterable[Labels] = (), *, most: int = NAMES_MAX) -> None:
+        """known: labels that are told from the start, with 0: what Prometheus first sees at 1 has no increase for it.
+        most: sets of labels that are told apart.
+        """
+        self._most, self._numbers = most, dict.fromkeys(known, 0.0)
 
     def add(self, *labels: str, number: float = 1) -> None:
         """So many more."""
@@ -43,9 +45,10 @@ class Counts:
 class Histograms:
     """How large, by labels."""
 
-    def __init__(self, bounds: Bounds, *, most: int = NAMES_MAX) -> None:
-        """most: sets of labels that are told apart."""
-        self._bounds, self._most, self._each = bounds, most, dict[Labels, Histogram]()
+    def __init__(self, bounds: Bounds, known: Iterable[Labels] = (), *, most: int = NAMES_MAX) -> None:
+        """known, most: as of `Counts`."""
+        self._bounds, self._most = bounds, most
+        self._each = {labels: Histogram(bounds) for labels in known}
 
     def count(self, value: float, *labels: str) -> None:
         """One more value."""

@@ -22,6 +22,11 @@ PATHS = {
 WAIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+KNOWN = (*dict.fromkeys(PATHS.values()), "flows")
+ANSWERS = ("200", "400", "401", "429", "503")
+"""What is told from the start."""
+
+
 def door_of(path: str) -> str:
     """The door behind a path."""
     return "flows" if path.startswith("/flows/") else PATHS.get(path, OTHER)
@@ -42,7 +47,8 @@ class DoorTally:
 
     def __init__(self) -> None:
         """Nobody came yet."""
-        self._answers, self._wait = Counts(), Histograms(WAIT_SECONDS)
+        self._answers = Counts((door, answer) for door in KNOWN for answer in ANSWERS)
+        self._wait = Histograms(WAIT_SECONDS, [(door,) for door in KNOWN])
 
     @property
     def now(self) -> DoorCounts:

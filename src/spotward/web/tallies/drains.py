@@ -54,7 +54,7 @@ class DrainTally:
         self._nodes: Counter[str] = Counter()
         self._pods: Counter[str] = Counter()
         self._incidents: Counter[str] = Counter()
-        self._seconds = Histograms(DRAIN_SECONDS)
+        self._seconds = Histograms(DRAIN_SECONDS, [(cause,) for cause in NODE_CAUSES])
         self._left = Histogram(LEFT_SECONDS)
 
     @property

@@ -3,7 +3,7 @@
 A call is counted when its answer is stored, by the fact that stood on its flow before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from spotward.engine.core import Step
@@ -49,10 +49,14 @@ class FlowCounts:
 class FlowTally:
     """Counts. To be told of every step that was stored, with the World before it."""
 
-    def __init__(self) -> None:
-        """Nothing happened yet."""
-        self._begun, self._ended, self._calls, self._retries = Counts(), Counts(), Counts(), Counts()
-        self._seconds, self._call_seconds = Histograms(FLOW_SECONDS), Histograms(STEP_SECONDS)
+    def __init__(self, rules: Iterable[str] = (), plugins: Iterable[str] = ()) -> None:
+        """Nothing happened yet. Of these rules and plugins that is told."""
+        of_rules, of_plugins = [(name,) for name in rules], [(name,) for name in plugins]
+        self._begun, self._retries = Counts(of_rules), Counts(of_plugins)
+        self._ended = Counts((rule, outcome) for (rule,) in of_rules for outcome in FLOW_OUTCOMES)
+        self._calls = Counts((plugin, outcome) for (plugin,) in of_plugins for outcome in STEP_OUTCOMES)
+        self._seconds = Histograms(FLOW_SECONDS, of_rules)
+        self._call_seconds = Histograms(STEP_SECONDS, of_plugins)
 
     @property
     def now(self) -> FlowCounts:

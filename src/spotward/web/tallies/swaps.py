@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from spotward.engine.core import Step
 from spotward.groups.retire import replaced
 from spotward.model.histogram import Distribution, Histogram
-from spotward.model.undertaking import Swap
+from spotward.model.undertaking import Swap, SwapCause
 from spotward.web.tallies.bounded import Histograms
 from spotward.web.tallies.drains import LEFT_SECONDS
 
@@ -39,7 +39,7 @@ class SwapTally:
         """Nothing has ended yet."""
         self._ended: Counter[tuple[str, str]] = Counter()
         self._members: Counter[str] = Counter()
-        self._seconds = Histograms(SWAP_SECONDS)
+        self._seconds = Histograms(SWAP_SECONDS, [(cause.value,) for cause in SwapCause])
         self._left = Histogram(LEFT_SECONDS)
 
     @property

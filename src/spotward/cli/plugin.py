@@ -37,6 +37,9 @@ def parser() -> ArgumentParser:
     whole = ArgumentParser("spotward plugin", description=WORDS, allow_abbrev=False)
     kinds = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(kinds)
+    _add_list(kinds)
+    _add_describe(kinds)
+    _add_call(kinds)
     _add_schema(kinds)
     return whole
 
@@ -69,6 +72,81 @@ def _serve(told: Namespace) -> int:
     settings = read(file, said={name: value for name, value in given.items() if value is not None})
     asyncio.run(serve(entry, settings, file))
     return Exit.DONE
+
+
+def _add_list(kinds: "Kinds") -> None:
+    words = "List the plugins that come along: what each does, and what a step can tell it."
+    each = kinds.add_parser("list", help=words, description=words, allow_abbrev=False)
+    each.set_defaults(do=_list)
+
+
+def _list(told: Namespace) -> int:
+    from spotward.cli.plugin_shelf import SHELF
+    from spotward.cli.plugin_words import told as in_words
+    from spotward.plugins.sdk.describing import described
+
+    del told
+    sys.stdout.write("\n".join(in_words(described(each.kind)) for each in SHELF.values()))
+    return Exit.DONE
+
+
+def _add_describe(kinds: "Kinds") -> None:
+    words = "Tell what a plugin says of itself: one that comes along, or any at an address."
+    each = kinds.add_parser("describe", help=words, description=words, allow_abbrev=False)
+    each.set_defaults(do=_describe)
+    each.add_argument(
+        "plugin", metavar="ADDRESS|NAME", help="host:port, unix:/path, or the name of one that comes along."
+    )
+    each.add_argument("--output", choices=("text", "json"), default="text", help="For people, or for programs.")
+    _add_trust(each)
+
+
+def _describe(told: Namespace) -> int:
+    from spotward.cli.plugin_asked import describe
+
+    return asyncio.run(describe(told))
+
+
+def _add_call(kinds: "Kinds") -> None:
+    words = "Call a plugin by hand, and print its answer. It acts, as it would for an engine."
+    each = kinds.add_parser("call", help=words, description=words, allow_abbrev=False)
+    each.set_defaults(do=_call)
+    each.add_argument("plugin", metavar="ADDRESS", help="host:port, or unix:/path.")
+    each.add_argument(
+        "--event",
+        required=True,
+        metavar="FILE|-",
+        help="A CloudEvent, alerts as Prometheus or Alertmanager sends them, or an event of EventBridge, as JSON.",
+    )
+    each.add_argument(
+        "--property", action="append", default=[], metavar="NAME=VALUE", help="What a step would tell it. Repeatable."
+    )
+    each.add_argument("--dry-run", action="store_true", help="Let it say what it would do, and do nothing.")
+    each.add_argument(
+        "--protocol",
+        choices=("spotward", "hollowtrees-v1", "hollowtrees-v2"),
+        default="spotward",
+        help="The contract to speak. Default: %(default)s",
+    )
+    each.add_argument("--idempotency-key", metavar="KEY", help="The same key has one effect. Default: a new one.")
+    _add_trust(each)
+
+
+def _call(told: Namespace) -> int:
+    from spotward.cli.plugin_asked import call
+
+    return asyncio.run(call(told))
+
+
+def _add_trust(each: ArgumentParser) -> None:
+    each.add_argument("--seconds", type=float, default=60.0, help="How long to wait. Default: 60")
+    group = each.add_argument_group("who we are, and whom we trust")
+    group.add_argument("--token-file", type=Path, metavar="FILE", help="The token to send.")
+    group.add_argument("--tls", action="store_true", help="Speak TLS, with the machine's own list of authorities.")
+    group.add_argument("--ca", type=Path, metavar="FILE", help="The authority of the plugin's certificate (PEM).")
+    group.add_argument("--tls-certificate", type=Path, metavar="FILE", help="Our own certificate.")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="Its private key.")
+    group.add_argument("--server-name", metavar="NAME", help="The name in its certificate, if not its address.")
 
 
 def _add_schema(kinds: "Kinds") -> None:

@@ -38,6 +38,18 @@ def by_grpc(settings: PluginSettings) -> Speaker:
     return _Own(wire) if settings.speaks is Speaks.SPOTWARD else _Old(wire, settings.speaks)
 
 
+async def description(settings: PluginSettings, seconds: float) -> own.Description:
+    """What a plugin of our own contract says of itself. Raises Missed, and Permanent when it does not say."""
+    wire = Wire(settings)
+    try:
+        method: aio.UnaryUnaryMultiCallable[bytes, bytes] = wire.channel().unary_unary(f"/{OWN}/Describe")
+        return own.Description.FromString(await method(b"", metadata=wire.metadata(), timeout=seconds))
+    except aio.AioRpcError as error:
+        raise _outside(error, seconds) from error
+    finally:
+        await wire.close()
+
+
 class _Own:
     """Our own contract."""
 

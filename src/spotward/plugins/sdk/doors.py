@@ -5,7 +5,6 @@ INVALID_ARGUMENT and words, where gRPC itself would answer INTERNAL.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import grpc
 from grpc import aio
 
 from spotward.plugins.sdk.call import Answer, Call, Status
+from spotward.plugins.sdk.describing import described
 from spotward.plugins.sdk.hollowtrees import OK, first_value, second_value
 from spotward.plugins.sdk.messages import M, Unreadable, answer_message, call_value, fields, read
 from spotward.plugins.sdk.plugin import Plugin
@@ -66,16 +66,7 @@ class Doors:
     async def describe(self, body: bytes, context: Context) -> bytes:
         """What the plugin is."""
         del body, context
-        schema = self._plugin.schema()
-        description = own.Description(
-            name=self._plugin.name,
-            version=self._plugin.version,
-            about=self._plugin.description(),
-            event_types=self._plugin.event_types,
-            properties_schema="" if schema is None else json.dumps(schema),
-            idempotent=True,
-        )
-        return description.SerializeToString()
+        return described(self._plugin).SerializeToString()
 
     async def validate(self, body: bytes, context: Context) -> bytes:
         """Are these properties right?"""

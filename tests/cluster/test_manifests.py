@@ -9,6 +9,8 @@ from tests.cluster.stage import ROLES, Stage, on_stage
 
 KINDS = {
     "ServiceAccount": Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount"),
+    "Service": Resource(group="", version="v1", plural="services", kind="Service"),
+    "Deployment": Resource(group="apps", version="v1", plural="deployments", kind="Deployment"),
     "DaemonSet": Resource(group="apps", version="v1", plural="daemonsets", kind="DaemonSet"),
     "ClusterRole": Resource(group="rbac.authorization.k8s.io", version="v1", plural="clusterroles", kind="ClusterRole"),
     "ClusterRoleBinding": Resource(
@@ -27,8 +29,8 @@ def rights(name: str) -> set[str]:
 
 
 @on_stage
-async def test_the_agents_manifest_is_taken_as_it_stands(stage: Stage) -> None:
-    for document in documents("agent.yaml"):
+async def test_manifests_are_taken_as_they_stand(stage: Stage) -> None:
+    for document in [*documents("agent.yaml"), *documents("exporters.yaml")]:
         body = {**document, "metadata": {**document["metadata"]}}
         namespace = stage.namespace if body["metadata"].pop("namespace", None) else None
         await stage.owner.json(

@@ -136,7 +136,7 @@ def test_a_script_is_followed_and_v2_alone_is_asked_for() -> None:
         (("imds", "spot", "--script", "x.yaml"), "a script says all that happens"),
         (("imds", "--port", "many"), "invalid int value"),
         (("export",), "required: KIND"),
-        (("export", "prices"), "invalid choice: 'prices'"),
+        (("export", "weather"), "invalid choice: 'weather'"),
         (("export", "terminations", "-bind-addr", "9189"), "give an address and a port as :9189"),
         (("export", "terminations", "-log-level", "loud"), "give one of debug, info, warn, error"),
         (("export", "terminations", "-metadata-endpoint", "169.254.169.254"), "give one like http://169.254.169.254"),

@@ -9,6 +9,7 @@ from itertools import cycle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from spotward.aws.imds import Imds, ImdsPolicy
@@ -151,6 +152,20 @@ async def test_advice_maintenance_and_the_target_state_are_told_with_their_ages(
     assert found["aws_instance_target_lifecycle_state", (me, ("state", "Terminated"))] == 1
     assert found["aws_instance_imds_version", (me,)] == 2
     assert found["aws_instance_metadata_service_events_available", (me,)] == 1
+
+
+async def test_who_asks_for_openmetrics_gets_the_same_so() -> None:
+    async with drilling("- {at: 0, interruption: terminate}") as drill, scraping(drill) as scraper:
+        headers = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+        answer = await scraper.client.ask("GET", "/metrics", headers=headers, seconds_max=SECONDS)
+        found = {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in openmetrics(answer.text)  # type: ignore[no-untyped-call]  # the library says no types here
+            for sample in family.samples
+        }
+        assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+        assert found.keys() == (await scraper.figures()).keys()
+        assert found["aws_instance_termination_in", (("instance_id", ME),)] == 120
 
 
 # ---- whatever fails --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from spotward.engine.ports import Clock
 from spotward.http.server import Answerer, serving
 from spotward.http.values import Answer, Request, text_answer
 from spotward.model.errors import ConfigError
-from spotward.web.exposition import CONTENT_TYPE, Family, rendered
+from spotward.web.exposition import CONTENT_TYPE, OPENMETRICS_TYPE, Family, asks_for_openmetrics, rendered
 from spotward.web.terminations import families
 
 More = Callable[[], Iterable[Family]]
@@ -40,18 +40,20 @@ class Exporter:
         if request.method not in {"GET", "HEAD"}:
             return Answer(status=405, headers={"allow": "GET, HEAD"})
         if request.path == self._metrics_path:
-            return await self._metrics()
+            return await self._metrics(request)
         if request.path == "/healthz":
             return text_answer(200, "alive\n")
         if request.path == "/":
             return text_answer(200, f"Spotward's exporter of terminations: see {self._metrics_path}\n")
         return text_answer(404, f"there is no such page; see {self._metrics_path}\n")
 
-    async def _metrics(self) -> Answer:
+    async def _metrics(self, request: Request) -> Answer:
         if self._looks:
             await self._look()
-        text = rendered(chain(families(self._watch, time=self._clock.now()), self._more()))
-        return text_answer(200, text, content_type=CONTENT_TYPE)
+        openmetrics = asks_for_openmetrics(request.headers.get("accept", ""))
+        told = chain(families(self._watch, time=self._clock.now()), self._more())
+        content_type = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
+        return text_answer(200, rendered(told, openmetrics=openmetrics), content_type=content_type)
 
     async def _look(self) -> None:
         if self._looking is None or self._looking.done():

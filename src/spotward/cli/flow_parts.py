@@ -1,6 +1,6 @@
 """What the user's rules need, connected: the rules read, the plugins found, the letterbox behind the doors."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -53,12 +53,15 @@ class FlowParts:
         self.letterbox.crowded = crowded
 
 
-def flow_parts(config: Config, clock: Clock) -> FlowParts | None:
-    """None where there are no rules and no doors. Raises ConfigError, with every mistake in the rules file."""
+def flow_parts(config: Config, clock: Clock, within: Iterable[Plugin] = ()) -> FlowParts | None:
+    """None where there are no rules and no doors. within: plugins that order of the engine what they do.
+
+    Raises ConfigError, with every mistake in the rules file.
+    """
     doors_open = config.doors.port is not None or config.doors.grpc_port is not None
     if config.flows.rules is None and not config.compat.hollowtrees and not doors_open:
         return None
-    own = _own(config)
+    own = [*_own(config), *within]
     read = read_rules(config, [plugin.name for plugin in own])
     rules = read.rules
     unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.every_callee})

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from spotward.config import OwnPlugins, Section, validated, yaml_document
+from spotward.config import STATE_DIRECTORY, OwnPlugins, Section, validated, yaml_document
+from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 from spotward.plugins.sdk.safety import Safety
 from spotward.plugins.sdk.serving import CALLS_AT_ONCE_MAX, GRACE_SECONDS, Place
@@ -53,6 +54,19 @@ class PluginFile(OwnPlugins):
 
     regions: tuple[str, ...] = ()
     """Several of them."""
+
+    state: Path = STATE_DIRECTORY / "asg-swap"
+    """asg-swap: the directory of its journal. Two processes must not share one."""
+
+    groups: GroupsPolicy = GroupsPolicy()
+    """asg-swap: what is wanted of groups, as in the settings of the daemon; their own tags win."""
+
+    only_when_asked: bool = True
+    """asg-swap: replace a member only when somebody orders it, or at a notice. False also begins what saves money, as
+    the daemon does. A group's own tag wins."""
+
+    observe_seconds: Annotated[float, Field(ge=1)] = 60.0
+    """asg-swap: how often a region is looked at when nothing happens."""
 
     token_file: Path | None = None
     """Who calls sends a token of this file: `authorization: Bearer …`. One to a line; read anew when it is renewed."""

@@ -31,7 +31,15 @@ async def serve(entry: Shelved, settings: PluginFile, file: Path | None) -> None
 
 
 async def _served(entry: Shelved, settings: PluginFile) -> None:
-    ground = Ground(own=settings, clock=SystemClock(), regions=settings.every_region)
+    ground = Ground(
+        own=settings,
+        clock=SystemClock(),
+        regions=settings.every_region,
+        state=settings.state,
+        groups=settings.groups,
+        only_when_asked=settings.only_when_asked,
+        observe_seconds=settings.observe_seconds,
+    )
     async with entry.ready(ground) as plugin:
         server = await _started(plugin, settings)
         try:

@@ -10,13 +10,16 @@ What the daemon's rules call where it runs is made in `flow_parts`.
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 
-from spotward.config import Kubernetes, OwnPlugins
+from spotward.config import STATE_DIRECTORY, Config, Kubernetes, OwnPlugins
 from spotward.engine.ports import Clock
+from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
 from spotward.plugins.builtin.annotate import Annotate
+from spotward.plugins.builtin.asg_swap import AsgSwap
 from spotward.plugins.builtin.command import Exec
 from spotward.plugins.builtin.notify import Notify
 from spotward.plugins.builtin.request import Http
@@ -34,6 +37,14 @@ class Ground:
     """The regions that they may act in; none means that of the environment."""
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
     """Where the cluster is."""
+    state: Path = STATE_DIRECTORY
+    """The directory of a journal, for a plugin that keeps one."""
+    groups: GroupsPolicy = field(default_factory=GroupsPolicy)
+    """What is wanted of Auto Scaling groups, by a plugin that acts on them."""
+    only_when_asked: bool = True
+    """Nothing is done to groups that nobody orders."""
+    observe_seconds: float = 60.0
+    """How often they are looked at."""
 
 
 Ready = Callable[[Ground], AbstractAsyncContextManager[Plugin]]
@@ -75,6 +86,22 @@ async def _annotate(ground: Ground) -> AsyncIterator[Plugin]:
     yield Annotate(ground.own.grafana)
 
 
+@asynccontextmanager
+async def _asg_swap(ground: Ground) -> AsyncIterator[Plugin]:
+    from spotward.cli.swap_engine import swapping  # late: boto3, and all that acts on groups
+
+    groups = replace(ground.groups, defaults=replace(ground.groups.defaults, only_when_asked=ground.only_when_asked))
+    config = Config(
+        regions=ground.regions,
+        state=ground.state,
+        groups=groups,
+        kubernetes=ground.kubernetes,
+        observe_seconds=ground.observe_seconds,
+    )
+    async with swapping(config) as plugin:
+        yield plugin
+
+
 def _by_name(entries: Iterable[Shelved]) -> Mapping[str, Shelved]:
     return {each.kind.name: each for each in entries}
 
@@ -85,6 +112,7 @@ SHELF = _by_name(
         Shelved(kind=Exec, ready=_exec),
         Shelved(kind=Http, ready=_http),
         Shelved(kind=Annotate, ready=_annotate),
+        Shelved(kind=AsgSwap, ready=_asg_swap),
     )
 )
 """By name, in the order in which people are shown them."""

@@ -94,7 +94,7 @@ async def forever(config: Config, *, log: str) -> int:
                 # All that was known may be out of date: the next turn begins as a start does, with nothing.
                 house.close()
                 await asyncio.sleep(STANDBY_SECONDS)
-                house = await parts(config, flows=house.flows)
+                house = await parts(config, earlier=house)
     finally:
         await store.close()
         house.close()

@@ -23,6 +23,7 @@ from spotward.config import Config
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.core import Core
 from spotward.engine.deciders import deciders, guards
+from spotward.engine.desk import Desk
 from spotward.engine.live import Live
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Hands, Owner, Source, Store
@@ -35,6 +36,7 @@ from spotward.kube.happenings import Happenings, named_types
 from spotward.model.decision import Guard
 from spotward.model.errors import Transient
 from spotward.model.world import World
+from spotward.plugins.builtin.asg_swap import AsgSwap
 from spotward.plugins.webhook import WebhookHands
 from spotward.rules.match import means
 from spotward.rules.rulebook import Rules
@@ -101,6 +103,8 @@ class Parts:
     """None where no cluster is looked after."""
     flows: FlowParts | None
     """None where there are neither rules nor doors."""
+    desk: Desk
+    """Where plugins order of the engine what they do."""
     regions: tuple[str, ...]
     world: Mirror
     owner: Owner
@@ -139,6 +143,7 @@ class Parts:
         dry: it decides, and can do no deed. observe_seconds: 0 looks at nothing by itself; None as it is configured.
         waiting: it stands by for as long as another replica acts.
         """
+        heard = () if dry else (self.desk.heard,)
         policy = LivePolicy(observe_seconds=self.config.observe_seconds if observe_seconds is None else observe_seconds)
         self.world.live = Live(
             core=self.core(*([dry_run_guard] if dry else [])),
@@ -149,9 +154,11 @@ class Parts:
             sources=sources,
             regions=self.regions,
             policy=policy if dry else policy_for(self.config, policy, waiting=waiting),
-            listeners=listeners,
+            listeners=(*listeners, *heard),
             farewell=None if dry else self.put_away,
         )
+        if not dry:
+            self.desk.serve(self.world.live.inbox, store)
         return self.world.live
 
     def store(self) -> Store:
@@ -192,8 +199,8 @@ class Parts:
             self.cluster.kube.close()
 
 
-async def parts(config: Config, *, flows: FlowParts | None = None) -> Parts:
-    """Connect everything. flows: what lives as long as the process, from an earlier turn of it.
+async def parts(config: Config, *, earlier: Parts | None = None) -> Parts:
+    """Connect everything. earlier: those of an earlier turn of the process, of which flows and desk go on.
 
     Raises ConfigError for an unknown region, OutsideError when AWS cannot be asked.
     """
@@ -216,7 +223,9 @@ async def parts(config: Config, *, flows: FlowParts | None = None) -> Parts:
     in_cluster = cluster.hands if cluster is not None else None
     targets = TargetHands(aws, clock)
     webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
-    flows = flows or flow_parts(config, clock)
+    regions = await aws.regions(config.regions)
+    desk = Desk() if earlier is None else earlier.desk
+    flows = flow_parts(config, clock, [AsgSwap(desk, clock, regions)]) if earlier is None else earlier.flows
     if flows is not None:
         flows.look_at(mirror)
     calls = flows.hands if flows is not None else None
@@ -233,7 +242,8 @@ async def parts(config: Config, *, flows: FlowParts | None = None) -> Parts:
         ),
         cluster=cluster,
         flows=flows,
-        regions=await aws.regions(config.regions),
+        desk=desk,
+        regions=regions,
         world=mirror,
         owner=owner,
     )

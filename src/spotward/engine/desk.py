@@ -20,6 +20,7 @@ from spotward.model.errors import OutsideError
 from spotward.model.event import Event, Restarted
 from spotward.model.flow_event import Status
 from spotward.model.order import Order, Ordered
+from spotward.model.world import World
 
 Tell = Callable[[str], Awaitable[None]]
 """Hears how far an order is, in words."""
@@ -48,6 +49,8 @@ class Desk:
     """Takes orders in, and tells how they ended."""
 
     def __init__(self) -> None:
+        self.world = World()
+        """All that is known, as it is stored."""
         self._engine: tuple[Inbox, Store] | None = None
         self._runs = False
         self._waits: dict[str, _Wait] = {}
@@ -59,6 +62,7 @@ class Desk:
 
     def heard(self, event: Event, step: Step) -> None:
         """A step was stored: the desk is a listener of the engine."""
+        self.world = step.world
         if isinstance(event, Restarted):
             self._runs = True
             for key in self._waits:

@@ -22,7 +22,7 @@ from spotward.plugins.builtin.annotate import Grafana
 from spotward.plugins.builtin.command import Command
 from spotward.plugins.builtin.notify import Destination
 from spotward.plugins.builtin.request import Target
-from spotward.plugins.host.settings import Trust
+from spotward.plugins.host.settings import Terms
 from spotward.plugins.on_notice import OnNotice
 from spotward.plugins.webhook import Webhook
 
@@ -184,8 +184,9 @@ class Flows(OwnPlugins):
     rules: Path | None = None
     """The rules file. None: nothing that comes in by the doors is acted on."""
 
-    plugins: Mapping[str, Trust] = {}
-    """For plugins of the rules file, by their names: certificates and tokens."""
+    plugins: Mapping[str, Terms] = {}
+    """For plugins of the rules file, by their names: certificates and tokens, how many calls at once, and when one that
+    cannot be reached is left alone."""
 
 
 class Config(Section):

@@ -40,6 +40,11 @@ OF_EXPORTERS = frozenset({"census.py", "price_reader.py"})
 
 EXPORTERS_POLICY = json.loads((CHECKOUT / "deploy" / "iam-policy-exporters.json").read_text())
 
+OF_FLOWS = frozenset({"reactions.py"})
+"""Modules that steps of rules alone use, which have a policy of their own."""
+
+FLOWS_POLICY = json.loads((CHECKOUT / "deploy" / "iam-policy-flows.json").read_text())
+
 OF_METADATA = frozenset({"imds.py", "imds_watch.py"})
 """Modules that ask the instance's metadata service, which no IAM policy guards."""
 
@@ -78,7 +83,7 @@ def iam_action(service: str, method: str) -> str:
 
 
 def called() -> set[str]:
-    return called_in(path for path in ROOM.glob("*.py") if path.name not in OF_EXPORTERS)
+    return called_in(path for path in ROOM.glob("*.py") if path.name not in OF_EXPORTERS | OF_FLOWS)
 
 
 def called_in(modules: Iterable[Path]) -> set[str]:
@@ -167,6 +172,12 @@ def test_the_exporters_policy_allows_what_they_call_and_nothing_else() -> None:
     assert all(re.search(r":(Describe|Get)", action) for action in statement["Action"])
 
 
+def test_the_flows_policy_allows_what_steps_call_and_nothing_else() -> None:
+    statements = FLOWS_POLICY["Statement"]
+    assert {statement["Action"] for statement in statements} == called_in(ROOM / name for name in OF_FLOWS)
+    assert all(statement["Resource"].startswith("arn:*:") for statement in statements)
+
+
 def test_what_only_the_exporters_use_is_used_by_nobody_else() -> None:
     modules = {name.removesuffix(".py") for name in OF_EXPORTERS}
     using = {
@@ -180,7 +191,7 @@ def test_what_only_the_exporters_use_is_used_by_nobody_else() -> None:
 # ---- its form --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", [POLICY, EXPORTERS_POLICY], ids=["daemon", "exporters"])
+@pytest.mark.parametrize("policy", [POLICY, EXPORTERS_POLICY, FLOWS_POLICY], ids=["daemon", "exporters", "flows"])
 def test_iam_takes_it(moto: Moto, policy: dict[str, Any]) -> None:
     made = moto.client("iam").create_policy(PolicyName="spotward", PolicyDocument=json.dumps(policy))
     assert made["Policy"]["PolicyName"] == "spotward"

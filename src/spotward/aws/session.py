@@ -159,6 +159,10 @@ class Aws:
             found += chosen(mine, enabled, atlas.get_available_regions("ec2", partition_name=partition))
         return tuple(dict.fromkeys(found))
 
+    async def home(self) -> str | None:
+        """The region that the environment or the profile names; None where neither does."""
+        return (await self._workers.run(self._home))[0]
+
     def close(self) -> None:
         """Let go of threads and connections. Calls under way are not waited for."""
         self._workers.close()

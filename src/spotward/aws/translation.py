@@ -33,6 +33,10 @@ MESSAGE_LENGTH_MAX = 400
 
 POLICY_FILE = "deploy/iam-policy.json"
 
+FLOWS_POLICY_FILE = "deploy/iam-policy-flows.json"
+OF_FLOWS = frozenset({"lambda", "sns"})
+"""Services that only steps of rules ask; the rights for them are in a file of their own."""
+
 THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -122,6 +126,7 @@ class Call:
     def iam_action(self) -> str:
         """`autoscaling:AttachInstances`; a batch call of SQS needs the permission of the single one."""
         operation = self.operation.removesuffix("Batch") if self.service == "sqs" else self.operation
+        operation = "InvokeFunction" if (self.service, operation) == ("lambda", "Invoke") else operation
         return f"{self.iam_prefix}:{operation}"
 
 
@@ -231,7 +236,7 @@ def _denied(call: Call, code: str, text: str, operation: str) -> Permanent:
     action = named[1] if named is not None else own
     return Permanent(
         f"{call.words}: access denied ({code}: {shortened(text)}); "
-        f"add {action} to Spotward's policy (see {POLICY_FILE})",
+        f"add {action} to Spotward's policy (see {FLOWS_POLICY_FILE if call.service in OF_FLOWS else POLICY_FILE})",
         code=code,
     )
 

@@ -84,7 +84,8 @@ def step_of(flow: Flow, now: float) -> str:
         return flow.ended
     if (fact := flow.calling) is not None:
         since = f" for {span(max(0.0, now - fact.asked_time))}" if fact.asked_time is not None else ""
-        return f"{fact.name} is asked{since}"
+        progress = f": {fact.progress}" if fact.progress else ""
+        return f"{fact.name} is asked{since}{progress}"
     if (fact := next((fact for fact in flow.facts if fact.state is TaskState.RESTING), None)) is not None:
         return f"{fact.name} is tried again at {moment(fact.retry_time)}: {fact.text}"
     if flow.queued:
@@ -116,7 +117,7 @@ def flow_lines(flow: Flow) -> Iterator[str]:
 
 def said_of(fact: TaskFact) -> str:
     """What came of a step, or the last that was heard of it."""
-    return fact.text or fact.progress
+    return fact.progress or fact.text if fact.state is TaskState.ASKED else fact.text
 
 
 # ---- a word to one ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from spotward.aws.reactions import Reactions
 from spotward.cli.rule_files import read_rules
 from spotward.config import Config
 from spotward.engine.ports import Clock, Source, Store
@@ -17,7 +18,7 @@ from spotward.plugins.builtin.notify import Notify
 from spotward.plugins.builtin.request import Http
 from spotward.plugins.host.hands import FlowHands
 from spotward.plugins.host.host import Host
-from spotward.plugins.host.settings import PluginSettings, Speaks, Trust
+from spotward.plugins.host.settings import PluginSettings, Speaks, Terms
 from spotward.plugins.sdk.plugin import Plugin
 from spotward.plugins.sdk.safety import Safety
 from spotward.rules.rulebook import Callee, Rules
@@ -37,6 +38,12 @@ class FlowParts:
     host: Host
     hands: FlowHands
     letterbox: Letterbox
+    reactions: Reactions
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self.host.close()
+        self.reactions.close()
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -61,16 +68,23 @@ def flow_parts(config: Config, clock: Clock, within: Iterable[Plugin] = ()) -> F
     doors_open = config.doors.port is not None or config.doors.grpc_port is not None
     if config.flows.rules is None and not config.compat.hollowtrees and not doors_open:
         return None
-    own = [*_own(config), *within]
+    reactions = Reactions()
+    own = [*_own(config, reactions), *within]
     read = read_rules(config, [plugin.name for plugin in own])
     rules = read.rules
     unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.every_callee})
     if unknown:
         raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")
+    rules = rules.limited({name: terms.at_once for name, terms in config.flows.plugins.items() if terms.at_once})
     elsewhere = [_settings(each, config.flows.plugins) for each in rules.every_callee if each.kind != "builtin"]
-    host, letterbox = Host(elsewhere, clock, own=own), Letterbox()
+    host, letterbox = Host(elsewhere, clock, own=own, invoke=reactions.invoke), Letterbox()
     return FlowParts(
-        rules=rules, mended=read.mended, host=host, hands=FlowHands(host, clock, letterbox.aside), letterbox=letterbox
+        rules=rules,
+        mended=read.mended,
+        host=host,
+        hands=FlowHands(host, clock, letterbox.aside),
+        letterbox=letterbox,
+        reactions=reactions,
     )
 
 
@@ -122,9 +136,9 @@ def word_to(flow: Flow, word: str, *, now: float, by: str) -> FlowEvent:
     return FlowRetried(time=now, flow=flow, by=by)
 
 
-def _own(config: Config) -> list[Plugin]:
+def _own(config: Config, reactions: Reactions) -> list[Plugin]:
     flows = config.flows
-    own: list[Plugin] = [Notify(flows.notify), Http(flows.targets)]
+    own: list[Plugin] = [Notify(flows.notify, publish=reactions.publish), Http(flows.targets)]
     try:
         own.append(Exec(flows.commands))
     except ValueError as error:
@@ -134,15 +148,18 @@ def _own(config: Config) -> list[Plugin]:
     return own
 
 
-def _settings(callee: Callee, trusts: Mapping[str, Trust]) -> PluginSettings:
+def _settings(callee: Callee, said: Mapping[str, Terms]) -> PluginSettings:
     """Raises ConfigError."""
+    terms = said.get(callee.name, Terms())
     try:
         return PluginSettings(
             name=callee.name,
             address=callee.address,
             speaks=Speaks.SPOTWARD if callee.kind == "grpc" else Speaks(callee.kind),
             calls_at_once_max=callee.at_once,
-            trust=trusts.get(callee.name, Trust()),
+            trust=terms,
+            failures_max=terms.failures_max,
+            rest_seconds=terms.rest_seconds,
         )
     except ConfigError as error:
         raise ConfigError(f"the plugin `{callee.name}`: {error}") from error

@@ -62,7 +62,13 @@ class Shelved:
 
 @asynccontextmanager
 async def _notify(ground: Ground) -> AsyncIterator[Plugin]:
-    yield Notify(ground.own.notify)
+    from spotward.aws.reactions import Reactions
+
+    reactions = Reactions()
+    try:
+        yield Notify(ground.own.notify, publish=reactions.publish)
+    finally:
+        reactions.close()
 
 
 @asynccontextmanager

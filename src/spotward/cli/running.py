@@ -3,7 +3,8 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from spotward.cli.flow_parts import flow_in, open_doors, word_to
 from spotward.cli.garbage import seldom_collected
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
+from spotward.cli.rule_check import asking
 from spotward.cli.status import status
 from spotward.cli.stores import STANDBY_SECONDS, place_words, shared, to_read
 from spotward.cli.telling import Teller, say_ignored, say_mended, say_outside, say_undone
@@ -86,6 +88,7 @@ async def forever(config: Config, *, log: str) -> int:
         async with (
             serving(view, host=config.web.host, port=config.web.port) as address,
             open_doors(house.flows, config, house.clock, store) as door,
+            asking(flows.rules, flows.host) if flows is not None else nullcontext(),
         ):
             tell.started(regions=house.regions, pages=address, queue=config.queue, doors=door)
             while True:
@@ -98,6 +101,8 @@ async def forever(config: Config, *, log: str) -> int:
     finally:
         await store.close()
         house.close()
+        if house.flows is not None:
+            await house.flows.close()
     return Exit.DONE
 
 

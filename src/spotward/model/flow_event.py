@@ -7,6 +7,14 @@ from typing import Literal
 from spotward.model.flow import Flow
 from spotward.model.occurrence import Occurrence
 
+TEXT_CHARACTERS_MAX = 2_000
+"""Of a plugin's words."""
+
+OUTPUT_CHARACTERS_MAX = 16_384
+"""Of what a plugin gives for the steps after it. More is left out, all of it, and that is said: half of it would be
+something else.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Occurred:

@@ -5,15 +5,15 @@ from dataclasses import replace
 from spotward.model.event import Event, Failed
 from spotward.model.flow import Flow, TaskFact, TaskState
 from spotward.model.flow_action import call_key
-from spotward.model.flow_event import PluginAnswered, PluginProgressed, Status
+from spotward.model.flow_event import (
+    OUTPUT_CHARACTERS_MAX,
+    TEXT_CHARACTERS_MAX,
+    PluginAnswered,
+    PluginProgressed,
+    Status,
+)
 from spotward.model.occurrence import json_value
 from spotward.model.plan import Task
-
-TEXT_CHARACTERS_MAX = 2_000
-"""Of a plugin's words."""
-
-OUTPUT_CHARACTERS_MAX = 16_384
-"""Of what a plugin gives for the steps after it; more is left out, and that is said."""
 
 RETRY_AFTER_SECONDS_MAX = 86_400.0
 """No plugin may put a step off for longer."""

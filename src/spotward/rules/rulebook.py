@@ -1,6 +1,7 @@
 """What the user has written down: rules, the plugins that they call, and how both are bounded."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from spotward.model.plan import Condition, Plan
 from spotward.rules.schedule import Schedule
@@ -90,6 +91,11 @@ class Rules:
         """A plugin by its name; one that is not named in any file is a built-in one."""
         named = (each for file in self.files for each in file.callees if each.name == name)
         return next(named, Callee(name=name, kind="builtin"))
+
+    def limited(self, at_once: Mapping[str, int]) -> "Rules":
+        """With other limits for some plugins, by their names."""
+        callees = tuple(replace(each, at_once=at_once.get(each.name, each.at_once)) for each in self.callees)
+        return replace(self, callees=callees, beside=tuple(each.limited(at_once) for each in self.beside))
 
     def rule(self, name: str) -> Rule | None:
         """A rule by its name, or None."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from spotward.model.errors import OutsideError, Permanent, Transient
 from spotward.plugins.builtin.annotate import Annotate, Grafana
 from spotward.plugins.builtin.notify import Email, Hook, Notify, Slack, Topic
 from spotward.plugins.builtin.request import Http, Target
-from spotward.plugins.sdk import Status, done, failed, refused
+from spotward.plugins.sdk import Answer, Status, done, failed, refused
 from tests.plugins.builtin.calls import called
 from tests.plugins.receiver import Receiver, receiving
 
@@ -61,14 +62,33 @@ def test_of_several_destinations_the_worst_answer_counts_and_each_is_told(receiv
 
 
 def test_a_topic_is_published_to() -> None:
-    told: list[tuple[str, str, str]] = []
+    told: list[tuple[str, ...]] = []
 
-    async def publish(arn: str, subject: str, text: str) -> None:
-        told.append((arn, subject, text))
+    async def publish(*said: str) -> None:
+        told.append(said)
 
     answer = called(Notify({"sns": Topic(arn="arn:x")}, publish=publish), to=["sns"], text="n", title="t" * 200)
     assert answer == done("sns: published")
-    assert told == [("arn:x", "t" * 100, "n")]
+    assert told == [("arn:x", "t" * 100, "n", "flow-1/tell")]
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (Permanent("it does not exist", code="NotFound"), refused("sns: SNS: it does not exist")),
+        (
+            Transient("slow down", code="Throttled", retry_after_seconds=7),
+            failed("sns: SNS: slow down", retry_after_seconds=7),
+        ),
+    ],
+)
+def test_a_topic_that_does_not_take_it_is_tried_again_only_where_that_may_help(
+    error: OutsideError, answer: Answer
+) -> None:
+    async def publish(*_: str) -> None:
+        raise error
+
+    assert called(Notify({"sns": Topic(arn="arn:x")}, publish=publish), to=["sns"], text="n") == answer
 
 
 def test_a_busy_receiver_may_be_asked_again_and_one_that_refuses_not(receiver: Receiver) -> None:

@@ -9,7 +9,7 @@ from spotward.engine.clock import SystemClock
 from spotward.model.errors import Transient
 from spotward.model.flow import TaskState
 from spotward.model.flow_action import CallPlugin, Earlier
-from spotward.model.flow_event import PluginAnswered, PluginProgressed, Status
+from spotward.model.flow_event import TEXT_CHARACTERS_MAX, PluginAnswered, PluginProgressed, Status
 from spotward.model.occurrence import Occurrence
 from spotward.plugins.host.hands import FlowHands
 from spotward.plugins.host.host import Host
@@ -83,3 +83,22 @@ async def test_a_call_whose_time_is_over_is_not_made() -> None:
     with pytest.raises(Transient, match="its time was over"):
         await FlowHands(host, SystemClock()).do(replace(action(), deadline_time=NOW - 1), 1)
     await host.close()
+
+
+@in_a_loop
+async def test_words_and_output_that_are_too_long_are_cut_before_they_stand_in_the_journal() -> None:
+    answers = [done("x" * 5_000, wide="y" * 20_000), done("x" * 5_000, narrow="y" * 16_000)]
+
+    @plugin(name="swap")
+    async def swap(_: Call) -> Answer:
+        return answers.pop(0)
+
+    host = Host([], SystemClock(), own=[swap])
+    hands = FlowHands(host, SystemClock())
+    long = await hands.do(action(), 1)
+    short = await hands.do(replace(action(), flow="spot.def"), 1)
+    await host.close()
+    assert (len(long.text) <= TEXT_CHARACTERS_MAX, long.output_json) == (True, "{}")
+    assert long.text.endswith("(its output of 20012 characters was left out; the limit is 16384)")
+    assert len(short.text) <= TEXT_CHARACTERS_MAX + 3
+    assert len(json.loads(short.output_json)["narrow"]) == 16_000

@@ -14,13 +14,14 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Literal
 
+from spotward.model.errors import Permanent, Transient
 from spotward.plugins.builtin.outgoing import SECONDS_MAX, Request, Unset, secret, sent
 from spotward.plugins.builtin.words import filled, is_sound
 from spotward.plugins.sdk.call import Answer, Call, Problem, Status, done, failed, refused
 from spotward.plugins.sdk.plugin import Plugin
 
-Publish = Callable[[str, str, str], Awaitable[None]]
-"""Publish to an SNS topic: (topic ARN, subject, text). Raises an exception whose words can be told."""
+Publish = Callable[[str, str, str, str], Awaitable[None]]
+"""Publish to an SNS topic: (topic ARN, subject, text, idempotency key). Raises OutsideError."""
 
 SUBJECT_MAX = 100
 """SNS takes no longer subject."""
@@ -130,14 +131,19 @@ class Notify(Plugin):
                 case Email() as email:
                     return await _mailed(email, title, text, call.key)
                 case Topic() as topic:
-                    return await self._published(topic, title, text)
+                    return await self._published(topic, title, text, call.key)
         except Unset as error:
             return refused(str(error))
 
-    async def _published(self, topic: Topic, title: str, text: str) -> Answer:
+    async def _published(self, topic: Topic, title: str, text: str, key: str) -> Answer:
         if self._publish is None:
             return refused("there is no AWS here to publish to SNS with")
-        await self._publish(topic.arn, title[:SUBJECT_MAX], text)
+        try:
+            await self._publish(topic.arn, title[:SUBJECT_MAX], text, key)
+        except Permanent as error:
+            return refused(f"SNS: {error}")
+        except Transient as error:
+            return failed(f"SNS: {error}", retry_after_seconds=error.retry_after_seconds)
         return done("published")
 
 

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from spotward.model.errors import Permanent
+from spotward.model.errors import Permanent, Transient
 from spotward.model.units import timestamp
 from spotward.plugins.host.papers import renewed, token
 from spotward.plugins.host.settings import PluginSettings, Speaks, Trust
@@ -112,7 +112,10 @@ class ByLambda:
     async def say(self, call: Call, seconds: float, listener: Listener) -> Answer:
         """See the port."""
         del listener  # a function tells of no progress
-        body, broken = await self._invoke(self._name, structured(call), seconds)
+        try:
+            body, broken = await self._invoke(self._name, structured(call), seconds)
+        except Transient as error:
+            raise Missed(str(error)) from error
         if broken:
             return failed(f"the function failed: {_function_error(body)}")
         return _read(body)

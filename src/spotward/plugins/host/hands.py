@@ -8,7 +8,7 @@ from spotward.engine.ports import Clock
 from spotward.model.errors import Transient
 from spotward.model.flow import GOOD, TaskState
 from spotward.model.flow_action import CallPlugin, Earlier
-from spotward.model.flow_event import PluginAnswered, PluginProgressed
+from spotward.model.flow_event import OUTPUT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, PluginAnswered, PluginProgressed
 from spotward.model.flow_event import Status as Answered
 from spotward.model.occurrence import Occurrence, json_value
 from spotward.plugins.host.host import Host
@@ -19,9 +19,6 @@ Teller = Callable[[PluginProgressed], Awaitable[None]]
 
 PROGRESS_SECONDS = 1.0
 """Of one call, progress is told no more often than this."""
-
-OUTPUT_CHARACTERS_MAX = 65_536
-"""Of a longer output nothing is kept: the steps after it would get half of something."""
 
 
 class FlowHands:
@@ -39,6 +36,7 @@ class FlowHands:
         answer = await self._host.call(
             action.plugin, call_of(action), seconds=seconds, listener=_Progress(action, self._clock, self._tell).heard
         )
+        text, output = _said(answer)
         return PluginAnswered(
             time=self._clock.now(),
             key=action.key,
@@ -46,8 +44,8 @@ class FlowHands:
             flow=action.flow,
             task=action.task,
             status=Answered(answer.status.value),
-            text=answer.text,
-            output_json=_output(answer),
+            text=text,
+            output_json=output,
             retry_after_seconds=answer.retry_after_seconds,
         )
 
@@ -65,7 +63,11 @@ class _Progress:
             return
         self._next = now + PROGRESS_SECONDS
         told = PluginProgressed(
-            time=now, flow=self._action.flow, task=self._action.task, text=text, fraction=min(max(fraction, 0.0), 1.0)
+            time=now,
+            flow=self._action.flow,
+            task=self._action.task,
+            text=text[:TEXT_CHARACTERS_MAX],
+            fraction=min(max(fraction, 0.0), 1.0),
         )
         await asyncio.shield(self._tell(told))
 
@@ -104,6 +106,11 @@ def _earlier(each: Earlier) -> Answer:
     return Answer(status=status, text=each.text, output=json_value(each.output_json) or {})
 
 
-def _output(answer: Answer) -> str:
-    text = json.dumps(dict(answer.output), ensure_ascii=False)
-    return text if len(text) <= OUTPUT_CHARACTERS_MAX else "{}"
+def _said(answer: Answer) -> tuple[str, str]:
+    """Its words and its output, no longer than they may be: an answer stands in the journal as it comes."""
+    output = json.dumps(dict(answer.output), ensure_ascii=False)
+    if len(output) <= OUTPUT_CHARACTERS_MAX:
+        return answer.text[: TEXT_CHARACTERS_MAX + 1], output
+    left_out = f"(its output of {len(output)} characters was left out; the limit is {OUTPUT_CHARACTERS_MAX})"
+    words = answer.text[: TEXT_CHARACTERS_MAX - len(left_out) - 1]
+    return f"{words} {left_out}".strip(), "{}"

@@ -7,8 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spotward.model.errors import ConfigError
+from spotward.plugins.host.breaker import REST_SECONDS_MAX
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)
+
+
+CALLS_AT_ONCE_MAX = 1_000
+"""No plugin may be given more than this."""
 
 
 class Speaks(StrEnum):
@@ -61,6 +66,26 @@ class Trust:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Terms(Trust):
+    """What an operator says of a plugin of the rules file: its trust, how much it takes, when it is left alone."""
+
+    at_once: int | None = None
+    """How many calls of it are under way at once, in place of what the rules file says."""
+    failures_max: int = 5
+    """After so many failures to reach it in a row it is left alone, and steps hear that at once."""
+    rest_seconds: float = 30.0
+    """How long it is left alone then; doubles up to ten minutes."""
+
+    def __post_init__(self) -> None:
+        Trust.__post_init__(self)  # a class with slots has no `super()` of its own here
+        if self.at_once is not None and not 1 <= self.at_once <= CALLS_AT_ONCE_MAX:
+            raise ConfigError(f"give 1 to {CALLS_AT_ONCE_MAX}", setting="at_once")
+        if self.failures_max < 1 or not 0 < self.rest_seconds <= REST_SECONDS_MAX:
+            words = f"give failures_max of at least 1, and rest_seconds above 0 and up to {REST_SECONDS_MAX:g}"
+            raise ConfigError(words, setting="failures_max")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PluginSettings:
     """One plugin, as steps of rules name it."""
 
@@ -89,9 +114,9 @@ class PluginSettings:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ConfigError(f"`{self.name}` is no name: use letters, digits, `.`, `_`, `-`", setting="name")
-        if not 1 <= self.calls_at_once_max <= 1000:
-            raise ConfigError("give 1 to 1000", setting="calls_at_once_max")
-        if self.failures_max < 1 or not 0 < self.rest_seconds <= 600:
+        if not 1 <= self.calls_at_once_max <= CALLS_AT_ONCE_MAX:
+            raise ConfigError(f"give 1 to {CALLS_AT_ONCE_MAX}", setting="calls_at_once_max")
+        if self.failures_max < 1 or not 0 < self.rest_seconds <= REST_SECONDS_MAX:
             raise ConfigError("give failures_max of at least 1, and 0 to 600 rest_seconds", setting="failures_max")
         self._check_address()
 

@@ -21,7 +21,7 @@ from spotward.model.errors import ConfigError
 from spotward.plugins.builtin.annotate import Annotate
 from spotward.plugins.builtin.asg_swap import AsgSwap
 from spotward.plugins.builtin.command import Exec
-from spotward.plugins.builtin.notify import Notify
+from spotward.plugins.builtin.notify import Notify, Topic
 from spotward.plugins.builtin.request import Http
 from spotward.plugins.sdk.plugin import Plugin
 
@@ -62,7 +62,10 @@ class Shelved:
 
 @asynccontextmanager
 async def _notify(ground: Ground) -> AsyncIterator[Plugin]:
-    from spotward.aws.reactions import Reactions
+    if not any(isinstance(each, Topic) for each in ground.own.notify.values()):
+        yield Notify(ground.own.notify)
+        return
+    from spotward.aws.reactions import Reactions  # AWS is for those who tell a topic
 
     reactions = Reactions()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from spotward.aws.regions import Atlas, by_partition
+from spotward.aws.regions import Atlas, by_partition, within
 from spotward.aws.session import Aws, CallCounter
 from spotward.aws.threads import Workers
 from spotward.aws.translation import NoAnswer
@@ -149,6 +149,35 @@ def test_a_glob_that_could_be_of_several_clouds_is_of_the_one_we_are_in(
     atlas: Atlas, home: str | None, patterns: list[str], found: dict[str, list[str]]
 ) -> None:
     assert by_partition(patterns, home, atlas) == found
+
+
+@pytest.mark.parametrize(
+    ("partitions", "patterns", "found"),
+    [
+        (["aws"], [], {"aws": ["*"]}),
+        (["aws", "aws-cn"], [], {"aws": ["*"], "aws-cn": ["*"]}),
+        (["aws", "aws-cn"], ["cn-*"], {"aws-cn": ["cn-*"]}),
+        (["aws", "aws-us-gov"], ["us-*", "eu-west-1"], {"aws": ["us-*", "eu-west-1"], "aws-us-gov": ["us-*"]}),
+    ],
+)
+def test_where_partitions_are_named_patterns_mean_their_regions(
+    partitions: list[str], patterns: list[str], found: dict[str, list[str]], atlas: Atlas
+) -> None:
+    assert within(partitions, patterns, atlas) == found
+
+
+@pytest.mark.parametrize(
+    ("partitions", "patterns", "says"),
+    [
+        (["aws-mars"], [], "unknown partition 'aws-mars'; there are aws, "),
+        (["aws-cn"], ["eu-*"], "no region of aws-cn"),
+    ],
+)
+def test_partitions_that_are_none_and_patterns_outside_them_are_told(
+    partitions: list[str], patterns: list[str], says: str, atlas: Atlas
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        within(partitions, patterns, atlas)
 
 
 def test_a_region_of_the_environment_that_is_no_region_does_not_stand_in_the_way_of_a_named_one(

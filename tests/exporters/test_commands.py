@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ def exporting(cloud: Emulator, *words: str) -> Iterator[Figures]:
     try:
         found: Figures = {}
         while not found or any(figure == float("inf") for figure in found.values()):
+            time.sleep(0.2)
             found = figures(text_format(got(f"http://127.0.0.1:{port}/metrics")))
         yield found
         process.send_signal(signal.SIGTERM)

@@ -1,7 +1,9 @@
 """`export groups` against the embedded cloud: the old exporter's metrics, of groups of every make in two regions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -15,8 +17,6 @@ from spotward.web.lookout import Lookout, LookoutPolicy, Sighting
 from spotward.web.regional import GROUPS
 from tests.exporters.scraping import Figures, Scraper, labels, scraping
 from tests.exporters.streets import BID, SIZE, Street
-
-pytestmark = pytest.mark.anyio
 
 REGIONS = ("us-east-1", "eu-west-1")
 POLICY = LookoutPolicy(poll_seconds=15.0, stale_seconds=36_000.0)
@@ -50,16 +50,38 @@ def of_members(found: Figures, name: str, group: str, region: str = "us-east-1")
     }
 
 
-async def test_groups_of_all_regions_are_told_in_the_old_exporters_words(
-    cloud: Emulator, streets: dict[str, Street], aws: Aws
-) -> None:
-    async with groups_told(cloud, aws) as scraper:
-        page = await scraper.text()
-        found = await scraper.figures()
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """One exporter's page, in each way in which it is given."""
+
+    text: str
+    plain: Figures
+    packed: Figures
+    """As OpenMetrics, with gzip."""
+    calls_between: int
+    """To AWS, from the first page to the last."""
+
+
+@pytest.fixture(scope="module")
+def pages(cloud: Emulator, streets: dict[str, Street], shared_aws: Aws) -> Pages:
+    """Of one look at the streets as they were built."""
+
+    async def scraped() -> Pages:
+        calm = LookoutPolicy(poll_seconds=36_000, stale_seconds=72_000)
+        async with groups_told(cloud, shared_aws, policy=calm) as scraper:
+            before = shared_aws.counter.total
+            text, plain, packed = await scraper.text(), await scraper.figures(), await scraper.openmetrics()
+            return Pages(text=text, plain=plain, packed=packed, calls_between=shared_aws.counter.total - before)
+
+    return asyncio.run(scraped())
+
+
+def test_groups_of_all_regions_are_told_in_the_old_exporters_words(pages: Pages, streets: dict[str, Street]) -> None:
+    found = pages.plain
     assert (
         "# HELP aws_autoscaling_inservice_instances_total Total number of in service instances in the auto scaling "
         "group\n# TYPE aws_autoscaling_inservice_instances_total gauge\n"
-    ) in page
+    ) in pages.text
     for region in REGIONS:
         for group in ("on-demand", *BID, "unlimited"):
             spot = 0 if group == "on-demand" else SIZE
@@ -75,11 +97,8 @@ async def test_groups_of_all_regions_are_told_in_the_old_exporters_words(
     assert not [name for name, _ in found if name == "aws_instance_stability_score"]
 
 
-async def test_what_spot_members_may_cost_is_told_whatever_launched_them(
-    cloud: Emulator, streets: dict[str, Street], aws: Aws
-) -> None:
-    async with groups_told(cloud, aws) as scraper:
-        found = await scraper.figures()
+def test_what_spot_members_may_cost_is_told_whatever_launched_them(pages: Pages) -> None:
+    found = pages.plain
     for group, bid in BID.items():
         assert set(of_members(found, "aws_instance_spot_bid_price", group).values()) == {bid}
     unlimited = of_members(found, "aws_instance_spot_bid_price", "unlimited")
@@ -88,12 +107,10 @@ async def test_what_spot_members_may_cost_is_told_whatever_launched_them(
     assert not of_members(found, "aws_instance_spot_bid_price", "on-demand")
 
 
-async def test_current_prices_are_those_of_the_members_pools_and_scores_compare_them(
-    cloud: Emulator, streets: dict[str, Street], aws: Aws
+def test_current_prices_are_those_of_the_members_pools_and_scores_compare_them(
+    pages: Pages, streets: dict[str, Street]
 ) -> None:
-    async with groups_told(cloud, aws) as scraper:
-        found = await scraper.figures()
-    street = streets["eu-west-1"]
+    found, street = pages.plain, streets["eu-west-1"]
     prices = of_members(found, "aws_instance_current_price", "mixed", "eu-west-1")
     scores = of_members(found, "aws_instance_cost_score", "mixed", "eu-west-1")
     members = {member["InstanceId"]: member for member in street.members("mixed")}
@@ -109,6 +126,18 @@ async def test_current_prices_are_those_of_the_members_pools_and_scores_compare_
         assert 0 <= scores[instance_id] <= 1
 
 
+def test_prometheus_gets_the_same_packed_and_as_openmetrics(pages: Pages) -> None:
+    assert pages.plain.keys() == pages.packed.keys()
+    steady = [key for key in pages.plain if not key[0].startswith(("process_", "spotward_export_data_age"))]
+    assert len(steady) > 100
+    assert {key: pages.plain[key] for key in steady} == {key: pages.packed[key] for key in steady}
+
+
+def test_a_scrape_asks_aws_nothing(pages: Pages) -> None:
+    assert pages.calls_between == 0
+
+
+@pytest.mark.anyio
 async def test_members_that_wait_at_a_hook_or_stand_by_are_counted(
     cloud: Emulator, streets: dict[str, Street], aws: Aws
 ) -> None:
@@ -148,6 +177,7 @@ async def test_members_that_wait_at_a_hook_or_stand_by_are_counted(
         autoscaling.delete_lifecycle_hook(AutoScalingGroupName="on-demand", LifecycleHookName=hook)
 
 
+@pytest.mark.anyio
 async def test_only_the_groups_that_are_named_are_told_and_asked_for(
     cloud: Emulator, streets: dict[str, Street], aws: Aws
 ) -> None:
@@ -160,6 +190,7 @@ async def test_only_the_groups_that_are_named_are_told_and_asked_for(
         assert told(await scraper.figures()) == {"mixed", "template", "unlimited"}
 
 
+@pytest.mark.anyio
 async def test_while_nothing_changes_a_look_is_one_call_whatever_the_size(
     cloud: Emulator, streets: dict[str, Street], aws: Aws
 ) -> None:
@@ -182,6 +213,7 @@ async def test_while_nothing_changes_a_look_is_one_call_whatever_the_size(
     assert new["pricing.GetProducts"] == 0
 
 
+@pytest.mark.anyio
 async def test_a_region_that_fails_keeps_what_it_had_and_touches_no_other(
     cloud: Emulator, streets: dict[str, Street], aws: Aws
 ) -> None:
@@ -206,6 +238,7 @@ async def test_a_region_that_fails_keeps_what_it_had_and_touches_no_other(
         await scraper.until(lambda found: found["aws_autoscaling_scrape_error", ()] == 0)
 
 
+@pytest.mark.anyio
 async def test_prices_that_cannot_be_asked_for_take_no_count_away(
     cloud: Emulator, streets: dict[str, Street], aws: Aws
 ) -> None:
@@ -222,30 +255,3 @@ async def test_prices_that_cannot_be_asked_for_take_no_count_away(
         assert found["aws_autoscaling_scrape_error", ()] >= 2
         await scraper.until(lambda found: bool(of_members(found, "aws_instance_spot_bid_price", "mixed")))
         await scraper.until(lambda found: bool(of_members(found, "aws_instance_cost_score", "mixed")))
-
-
-async def test_prometheus_gets_the_same_packed_and_as_openmetrics(
-    cloud: Emulator, streets: dict[str, Street], aws: Aws
-) -> None:
-    calm = LookoutPolicy(poll_seconds=3600, stale_seconds=7200)
-    async with groups_told(cloud, aws, policy=calm) as scraper:
-        plain, packed = await scraper.figures(), await scraper.openmetrics()
-        assert plain.keys() == packed.keys()
-        of_groups = [key for key in plain if not key[0].startswith(("process_", "spotward_export_data_age"))]
-        assert len(of_groups) > 100
-        assert {key: plain[key] for key in of_groups} == {key: packed[key] for key in of_groups}
-        refused = await scraper.answer(accept_encoding="gzip;q=0, identity")
-        assert "content-encoding" not in refused.headers
-        assert (await scraper.answer("/healthz")).status == 200
-        assert (await scraper.answer("/readyz")).text == "ready\n"
-        assert "/metrics" in (await scraper.answer("/")).text
-        assert (await scraper.answer("/metric")).status == 404
-
-
-async def test_a_scrape_asks_aws_nothing(cloud: Emulator, streets: dict[str, Street], aws: Aws) -> None:
-    calm = LookoutPolicy(poll_seconds=3600, stale_seconds=7200)
-    async with groups_told(cloud, aws, policy=calm) as scraper:
-        before = aws.counter.total
-        for _ in range(10):
-            await scraper.figures()
-        assert aws.counter.total == before

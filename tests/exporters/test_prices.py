@@ -23,7 +23,7 @@ from tests.exporters.scraping import Figures, Scraper, labels, scraping
 
 pytestmark = pytest.mark.anyio
 
-REGIONS = ("eu-west-1", "me-south-1")
+REGIONS = ("eu-south-1", "me-south-1")
 CALM = LookoutPolicy(poll_seconds=36_000, stale_seconds=72_000)
 
 
@@ -76,10 +76,10 @@ async def test_every_pool_of_every_region_has_its_price_under_the_old_name(cloud
         listed = of(found, "aws_on_demand_price", region=region)
         assert {each["instance_type"] for each in listed} == set(world.catalogue(region).types)
     assert found["aws_spot_scrape_error", ()] == 0
-    m5 = labels(instance_type="m5.large", region="eu-west-1", product_description=LINUX)
-    spot = labels(**dict(m5), availability_zone="eu-west-1a")
+    m5 = labels(instance_type="m5.large", region="eu-south-1", product_description=LINUX)
+    spot = labels(**dict(m5), availability_zone="eu-south-1a")
     assert found["aws_on_demand_price", m5] == pytest.approx(
-        world.catalogue("eu-west-1").on_demand_usd_per_hour("m5.large", LINUX)
+        world.catalogue("eu-south-1").on_demand_usd_per_hour("m5.large", LINUX)
     )
     assert 0 < found["aws_spot_current_price", spot] < found["aws_on_demand_price", m5]
 
@@ -92,13 +92,13 @@ async def test_a_look_costs_a_page_for_each_thousand_pools_and_on_demand_prices_
     cloud: Emulator, aws: Aws
 ) -> None:
     reader = PriceReader(aws, cloud.clock, products=(PRODUCTS[LINUX], PRODUCTS[WINDOWS]))
-    rows, types = 2 * len(pools(cloud, "eu-west-1")), len(world.catalogue("eu-west-1").types)
-    await reader.read("eu-west-1")
+    rows, types = 2 * len(pools(cloud, "af-south-1")), len(world.catalogue("af-south-1").types)
+    await reader.read("af-south-1")
     # A page may end early: the cloud's own pages do, as AWS's.
     assert ceil(rows / ROWS_PER_PAGE) <= aws.counter.counts["ec2.DescribeSpotPriceHistory"] <= rows / ROWS_PER_PAGE + 3
     assert aws.counter.counts["pricing.GetProducts"] == 2 * ceil(types / PRODUCTS_PER_PAGE)
     first = aws.counter.counts.copy()
-    again = await reader.read("eu-west-1")
+    again = await reader.read("af-south-1")
     assert len(again.spot) == rows
     assert len(again.on_demand) == 2 * types
     assert aws.counter.counts - first == {"ec2.DescribeSpotPriceHistory": first["ec2.DescribeSpotPriceHistory"]}
@@ -117,11 +117,11 @@ async def test_who_reads_cloudinfos_metrics_gets_them_where_asked_for(cloud: Emu
     async with prices_told(cloud, aws, cloudinfo=True, types=("m5.large",)) as scraper:
         found = await scraper.figures()
     spot = labels(
-        instance_type="m5.large", region="eu-west-1", availability_zone="eu-west-1b", product_description=LINUX
+        instance_type="m5.large", region="eu-south-1", availability_zone="eu-south-1b", product_description=LINUX
     )
-    theirs = labels(region="eu-west-1", zone="eu-west-1b", instanceType="m5.large")
+    theirs = labels(region="eu-south-1", zone="eu-south-1b", instanceType="m5.large")
     assert found["cloudinfo_amazon_spot_price", theirs] == found["aws_spot_current_price", spot]
-    listed = labels(provider="amazon", region="eu-west-1", instanceType="m5.large")
+    listed = labels(provider="amazon", region="eu-south-1", instanceType="m5.large")
     assert found["cloudinfo_on_demand_price", listed] > found["cloudinfo_amazon_spot_price", theirs]
 
 
@@ -132,14 +132,14 @@ async def test_on_demand_prices_that_cannot_be_had_are_told_as_trouble_and_take_
     cloud.sites.site("eu-central-1").shock(
         Failure(at_seconds=now, until_seconds=now + 120, operation="pricing.GetProducts", code="AccessDeniedException")
     )
-    own = PriceList({"eu-west-1": {"m5.large": {LINUX: 0.05}}})
+    own = PriceList({"eu-south-1": {"m5.large": {LINUX: 0.05}}})
     async with prices_told(cloud, aws, types=("m5.large",), price_list=own) as scraper:
         found = await scraper.figures()
     assert found["aws_spot_scrape_error", ()] == 1
-    assert found["spotward_export_errors_total", labels(region="eu-west-1", code="AccessDeniedException")] == 1
-    told = labels(instance_type="m5.large", region="eu-west-1", product_description=LINUX)
+    assert found["spotward_export_errors_total", labels(region="eu-south-1", code="AccessDeniedException")] == 1
+    told = labels(instance_type="m5.large", region="eu-south-1", product_description=LINUX)
     assert found["aws_on_demand_price", told] == 0.05
-    assert len(of(found, "aws_spot_current_price", region="eu-west-1")) == 3
+    assert len(of(found, "aws_spot_current_price", region="eu-south-1")) == 3
     assert of(found, "aws_on_demand_price", region="me-south-1")
 
 

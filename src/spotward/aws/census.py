@@ -97,12 +97,18 @@ class _Known:
     """What is remembered of an instance."""
 
     instance: Instance
-    seen_time: float
     bid: float | None = None
+    asked_time: float | None = None
+    """When its Spot request was first looked for, and not found."""
 
     @property
     def spot(self) -> bool:
         return self.instance.lifecycle is Lifecycle.SPOT
+
+    def waits_for_bid(self, now: float) -> bool:
+        """Is its limit worth looking for?"""
+        given_up = self.asked_time is not None and now - self.asked_time > BID_WAIT_SECONDS
+        return self.spot and self.bid is None and not given_up
 
     @property
     def pool(self) -> Sold | None:
@@ -174,9 +180,8 @@ class CensusTaker:
         group_of_member = {member.instance_id: group for group in groups for member in group.members}
         roll = {each: known for each, known in self._rolls.get(region, {}).items() if each in group_of_member}
         new = {each: group for each, group in group_of_member.items() if each not in roll}
-        now = self._clock.now()
         for instance in (await self._finding.members(region, new)).values():
-            roll[instance.id] = _Known(instance=instance, seen_time=now)
+            roll[instance.id] = _Known(instance=instance)
         self._rolls[region] = roll
         return roll
 
@@ -184,8 +189,8 @@ class CensusTaker:
 
     async def _ask_bids(self, region: str, roll: Roll) -> None:
         """The limits of Spot members for whom none is known yet."""
-        since = self._clock.now() - BID_WAIT_SECONDS
-        unknown = [each for each, k in roll.items() if k.spot and k.bid is None and k.seen_time >= since]
+        now = self._clock.now()
+        unknown = [each for each, known in roll.items() if known.waits_for_bid(now)]
         for some in chunks(unknown, FILTER_VALUES_MAX):
             pages = await self._aws.pages(
                 region,
@@ -195,9 +200,10 @@ class CensusTaker:
                 Filters=[{"Name": "instance-id", "Values": [literal(each) for each in some]}],
                 MaxResults=REQUESTS_PER_PAGE,
             )
-            for instance_id, bid in (each for page in pages for each in page):
-                if instance_id in roll:
-                    roll[instance_id] = replace(roll[instance_id], bid=bid)
+            bids = dict(each for page in pages for each in page)
+            for each in some:
+                asked_time = now if roll[each].asked_time is None else roll[each].asked_time
+                roll[each] = replace(roll[each], bid=bids.get(each), asked_time=asked_time)
 
     async def _ask_prices(self, region: str, roll: Roll) -> None:
         """The prices of the Spot members' own pools: all of them as soon as one is too old."""

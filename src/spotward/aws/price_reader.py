@@ -99,7 +99,7 @@ class PriceReader:
                     {"Type": "TERM_MATCH", "Field": name, "Value": value}
                     for name, value in on_demand_filters(product, region=region)
                 ],
-                PaginationConfig={"PageSize": PRODUCTS_PER_PAGE},
+                MaxResults=PRODUCTS_PER_PAGE,
             )
         except OutsideError as error:
             self._failed.keep(key, error, now)

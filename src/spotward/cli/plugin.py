@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from spotward.cli.exits import Exit
 from spotward.model.errors import ConfigError
 
+LANGUAGES = ("python", "go")
+"""In which `new` begins a plugin."""
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -26,7 +29,7 @@ WORDS = "Serve the plugins that come along, look at any plugin, call it by hand,
 def run(words: Sequence[str]) -> int:
     """Does what is asked. Raises ConfigError, OutsideError."""
     told = parser().parse_args(words)
-    if find_spec("grpc") is None:
+    if told.do is not _new and find_spec("grpc") is None:
         raise ConfigError("plugins are an extra of their own: pip install 'spotward[plugins]'")
     code: int = told.do(told)
     return code
@@ -40,6 +43,7 @@ def parser() -> ArgumentParser:
     _add_list(kinds)
     _add_describe(kinds)
     _add_call(kinds)
+    _add_new(kinds)
     _add_schema(kinds)
     return whole
 
@@ -136,6 +140,21 @@ def _call(told: Namespace) -> int:
     from spotward.cli.plugin_asked import call
 
     return asyncio.run(call(told))
+
+
+def _add_new(kinds: "Kinds") -> None:
+    words = "Begin a plugin of your own: a project that works at once, with a test and a rule that calls it."
+    each = kinds.add_parser("new", help=words, description=words, allow_abbrev=False)
+    each.set_defaults(do=_new)
+    each.add_argument("name", metavar="NAME", help="What steps of rules will call it, such as tidy-up.")
+    each.add_argument("--directory", type=Path, metavar="FOLDER", help="Where to. Default: a new folder of that name.")
+    each.add_argument("--language", choices=LANGUAGES, default="python", help="Default: %(default)s")
+
+
+def _new(told: Namespace) -> int:
+    from spotward.cli.plugin_new import new
+
+    return new(told)
 
 
 def _add_trust(each: ArgumentParser) -> None:

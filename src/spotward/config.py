@@ -162,6 +162,33 @@ class Doors(Section):
     """Let everybody in, readable on the way. Whoever reaches the port can then make rules act."""
 
 
+class ClusterPlace(Section):
+    """Where a cluster is."""
+
+    kubeconfig: Path | None = None
+    """A kubeconfig. None means what kubectl would use: KUBECONFIG, then the pod's own account, then ~/.kube/config."""
+
+    context: str | None = None
+    """The context of the kubeconfig. None means its current one."""
+
+
+class KubernetesSteps(Section):
+    """What steps of the plugin `kubernetes` may do, and where."""
+
+    namespaces: tuple[str, ...] = ()
+    """Namespaces, by name or glob, in which steps may move pods, and scale and restart workloads. None: steps act on
+    nodes alone."""
+
+    clusters: Mapping[ObjectName, ClusterPlace] = {}
+    """Further clusters, by the names that events give in `cluster_name` and steps in `cluster`. Only these, and the one
+    that is looked after by its name `nodes.cluster`, can be meant. Each has a journal of its own, in the directory
+    `clusters` of `state`."""
+
+    home: ObjectName | None = None
+    """Which of `clusters` is meant where nobody names one. None: the one that is looked after; for a server of its own
+    the only one of `clusters`, and without any the one that kubectl would take."""
+
+
 class OwnPlugins(Section):
     """What the plugins that come along may do, and where: under `flows`, or in the file of a plugin's own server."""
 
@@ -176,6 +203,8 @@ class OwnPlugins(Section):
 
     grafana: Grafana | None = None
     """Where the plugin `annotate` marks moments."""
+
+    kubernetes: KubernetesSteps = KubernetesSteps()
 
 
 class Flows(OwnPlugins):

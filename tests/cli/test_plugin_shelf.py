@@ -15,8 +15,8 @@ from spotward.model.errors import ConfigError
 ENOUGH = OwnPlugins.model_validate({"grafana": {"url": "http://127.0.0.1:1", "token_file": "/dev/null"}})
 """Settings with which every plugin can be made."""
 
-WITH_AN_ENGINE = ("asg-swap",)
-"""They need an AWS account: see tests/journey/test_ordered_swaps.py."""
+WITH_AN_ENGINE = ("asg-swap", "kubernetes")
+"""They need AWS, or a cluster: see tests/journey/test_ordered_swaps.py and tests/cluster/test_kubernetes_plugin.py."""
 
 
 async def made(entry: Shelved, own: OwnPlugins) -> str:

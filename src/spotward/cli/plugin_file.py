@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 from spotward.config import STATE_DIRECTORY, OwnPlugins, Section, validated, yaml_document
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
+from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.sdk.safety import Safety
 from spotward.plugins.sdk.serving import CALLS_AT_ONCE_MAX, GRACE_SECONDS, Place
 
@@ -92,6 +93,9 @@ class PluginFile(OwnPlugins):
 
     grace_seconds: Annotated[float, Field(ge=0, le=3600)] = GRACE_SECONDS
     """How long calls under way may take to end when the server is told to stop."""
+
+    nodes: NodesPolicy = NodesPolicy()
+    """For `kubernetes`: how nodes are emptied, as in the daemon's settings."""
 
     @property
     def every_region(self) -> tuple[str, ...]:

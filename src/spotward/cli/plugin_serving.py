@@ -37,6 +37,7 @@ async def _served(entry: Shelved, settings: PluginFile) -> None:
         regions=settings.every_region,
         state=settings.state,
         groups=settings.groups,
+        nodes=settings.nodes,
         only_when_asked=settings.only_when_asked,
         observe_seconds=settings.observe_seconds,
     )

@@ -14,13 +14,16 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from spotward.config import STATE_DIRECTORY, Config, Kubernetes, OwnPlugins
+from spotward.config import STATE_DIRECTORY, Config, OwnPlugins
+from spotward.config import Kubernetes as ClusterSettings
 from spotward.engine.ports import Clock
 from spotward.groups.policy import GroupsPolicy
 from spotward.model.errors import ConfigError
+from spotward.nodes.policy import NodesPolicy
 from spotward.plugins.builtin.annotate import Annotate
 from spotward.plugins.builtin.asg_swap import AsgSwap
 from spotward.plugins.builtin.command import Exec
+from spotward.plugins.builtin.kubernetes import Kubernetes
 from spotward.plugins.builtin.notify import Notify, Topic
 from spotward.plugins.builtin.request import Http
 from spotward.plugins.sdk.plugin import Plugin
@@ -35,12 +38,14 @@ class Ground:
     clock: Clock
     regions: tuple[str, ...] = ()
     """The regions that they may act in; none means that of the environment."""
-    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    kubernetes: ClusterSettings = field(default_factory=ClusterSettings)
     """Where the cluster is."""
     state: Path = STATE_DIRECTORY
     """The directory of a journal, for a plugin that keeps one."""
     groups: GroupsPolicy = field(default_factory=GroupsPolicy)
     """What is wanted of Auto Scaling groups, by a plugin that acts on them."""
+    nodes: NodesPolicy = field(default_factory=NodesPolicy)
+    """How nodes of a cluster are emptied, by a plugin that empties them."""
     only_when_asked: bool = True
     """Nothing is done to groups that nobody orders."""
     observe_seconds: float = 60.0
@@ -111,6 +116,14 @@ async def _asg_swap(ground: Ground) -> AsyncIterator[Plugin]:
         yield plugin
 
 
+@asynccontextmanager
+async def _kubernetes(ground: Ground) -> AsyncIterator[Plugin]:
+    from spotward.cli.cluster_serving import acting_in  # late: a client of a cluster, and all that acts on nodes
+
+    async with acting_in(ground.own.kubernetes, ground.state, ground.nodes, ground.clock) as plugin:
+        yield plugin
+
+
 def _by_name(entries: Iterable[Shelved]) -> Mapping[str, Shelved]:
     return {each.kind.name: each for each in entries}
 
@@ -122,6 +135,7 @@ SHELF = _by_name(
         Shelved(kind=Http, ready=_http),
         Shelved(kind=Annotate, ready=_annotate),
         Shelved(kind=AsgSwap, ready=_asg_swap),
+        Shelved(kind=Kubernetes, ready=_kubernetes),
     )
 )
 """By name, in the order in which people are shown them."""

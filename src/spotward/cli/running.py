@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from rich.console import Console
 
+from spotward.cli.cluster_steps import further_at_work
 from spotward.cli.exits import Exit
 from spotward.cli.explain import explain
 from spotward.cli.flow_parts import flow_in, open_doors, word_to
@@ -86,6 +87,7 @@ async def forever(config: Config, *, log: str) -> int:
         )
         async with (
             serving(view, host=config.web.host, port=config.web.port) as address,
+            further_at_work(house.steps, config, house.clock),
             open_doors(house.flows, config, house.clock, store) as door,
             asking(flows.rules, flows.host) if flows is not None else nullcontext(),
         ):

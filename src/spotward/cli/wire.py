@@ -15,6 +15,7 @@ from spotward.aws.queue import QueueSource
 from spotward.aws.queue_address import queue_addresses
 from spotward.aws.session import Aws, CallCounter
 from spotward.aws.targets import TargetHands
+from spotward.cli.cluster_steps import ClusterSteps, cluster_steps
 from spotward.cli.flow_parts import FlowParts, flow_parts
 from spotward.cli.handing import AllHands, ClusterParts, cluster_parts
 from spotward.cli.rehearsal import dry_run_guard
@@ -105,6 +106,8 @@ class Parts:
     """None where there are neither rules nor doors."""
     desk: Desk
     """Where plugins order of the engine what they do."""
+    steps: ClusterSteps
+    """The clusters that rules may act in."""
     regions: tuple[str, ...]
     world: Mirror
     owner: Owner
@@ -225,7 +228,11 @@ async def parts(config: Config, *, earlier: Parts | None = None) -> Parts:
     webhook = WebhookHands(config.webhook, clock) if config.webhook.configured else None
     regions = await aws.regions(config.regions)
     desk = Desk() if earlier is None else earlier.desk
-    flows = flow_parts(config, clock, [AsgSwap(desk, clock, regions)]) if earlier is None else earlier.flows
+    steps = cluster_steps(config, clock, desk) if earlier is None else earlier.steps
+    if cluster is not None:
+        steps.home.serve(cluster.kube, mirror)
+    within = [AsgSwap(desk, clock, regions), steps.plugin]
+    flows = flow_parts(config, clock, within) if earlier is None else earlier.flows
     if flows is not None:
         flows.look_at(mirror)
     calls = flows.hands if flows is not None else None
@@ -243,6 +250,7 @@ async def parts(config: Config, *, earlier: Parts | None = None) -> Parts:
         cluster=cluster,
         flows=flows,
         desk=desk,
+        steps=steps,
         regions=regions,
         world=mirror,
         owner=owner,

@@ -11,7 +11,7 @@ look again.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,9 @@ from spotward.model.errors import Permanent, Transient
 
 NOTE = "spotward.io/set"
 """The annotation: a JSON object of what we set (`cordoned`, `taints`, `labels`)."""
+
+RULES_NOTE = "spotward.io/set-by-rules"
+"""The same, of what steps of the user's rules have set: an incident that ends does not take that back."""
 
 TRIES_MAX = 20
 """How often a patch is made anew because somebody was quicker. A kubelet writes a node's status every few seconds, and
@@ -74,9 +77,11 @@ class Marks:
 class NodeHands:
     """What we may do to nodes."""
 
-    def __init__(self, kube: Kube, seen: Callable[[str], Node | None] = lambda _: None) -> None:
-        """`seen` tells how a node was last seen, if anybody follows it: that saves the look before the patch."""
-        self._kube, self._seen = kube, seen
+    def __init__(self, kube: Kube, seen: Callable[[str], Node | None] = lambda _: None, *, note: str = NOTE) -> None:
+        """`seen` tells how a node was last seen, if anybody follows it: that saves the look before the patch. note:
+        the annotation that says what was set by these hands.
+        """
+        self._kube, self._seen, self._note = kube, seen, note
 
     async def look(self, name: str) -> Node:
         """The node as it is now. Raises OutsideError; `NotFound` if there is none."""
@@ -89,16 +94,16 @@ class NodeHands:
         OutsideError; `NotFound` if the node is gone, or is another by now.
         """
         try:
-            node = await self._change(name, uid, lambda node: marking(node, marks))
+            node = await self._change(name, uid, lambda node: marking(node, marks, self._note))
         except Permanent as error:
             if error.code not in {"Forbidden", "Invalid"} or not marks.cordoned or marks == Marks(cordoned=True):
                 raise
-            node = await self._change(name, uid, lambda node: marking(node, Marks(cordoned=True)))
-        return noted(node).within(marks)
+            node = await self._change(name, uid, lambda node: marking(node, Marks(cordoned=True), self._note))
+        return noted(node, self._note).within(marks)
 
     async def unmark(self, name: str, uid: str, marks: Marks) -> None:
         """Take back exactly these, where they are still as we set them. Raises OutsideError."""
-        await self._change(name, uid, lambda node: unmarking(node, marks))
+        await self._change(name, uid, lambda node: unmarking(node, marks, self._note))
 
     async def mark_out_of_service(self, name: str, uid: str) -> None:
         """Say that the machine is off for good: pods are removed, volumes detached, at once. Never true of a machine
@@ -146,18 +151,19 @@ class NodeHands:
 # ---- patches -------------------------------------------------------------------------------------------------
 
 
-def marking(node: Node, marks: Marks) -> Patch | None:
+def marking(node: Node, marks: Marks, note: str = NOTE) -> Patch | None:
     """What sets those of the marks that are missing; None if none is."""
-    own = noted(node)
+    own = noted(node, note)
+    own_labels = dict(own.labels)
     held = {(taint.key, taint.effect): taint for taint in node.taints}
     new = Marks(
         cordoned=marks.cordoned and not node.unschedulable,
         taints=tuple(t for t in marks.taints if addable(held.get((t.key, t.effect)), t, own)),
-        labels=tuple((key, value) for key, value in marks.labels if key not in node.labels),
+        labels=tuple((key, value) for key, value in marks.labels if _settable(node, key, value, own_labels)),
     )
     if new.empty:
         return None
-    patch = patch_of(node, own | new)
+    patch = patch_of(node, own | new, note)
     if new.cordoned:
         patch["spec"]["unschedulable"] = True
     if new.taints:
@@ -174,17 +180,22 @@ def addable(there: Taint | None, wanted: Taint, own: Marks) -> bool:
     return there is None or (there != wanted and there in own.taints)
 
 
-def unmarking(node: Node, marks: Marks) -> Patch | None:
+def _settable(node: Node, key: str, value: str, own: Mapping[str, str]) -> bool:
+    """Is it missing, or there with an older value of ours?"""
+    return key not in node.labels or (key in own and node.labels[key] != value)
+
+
+def unmarking(node: Node, marks: Marks, note: str = NOTE) -> Patch | None:
     """What takes back those of the marks that are there as we set them; None if there is nothing to change."""
-    own = noted(node)
+    own = noted(node, note)
     going = Marks(
         cordoned=marks.cordoned and node.unschedulable,
         taints=tuple(taint for taint in marks.taints if taint in node.taints),
         labels=tuple((key, value) for key, value in marks.labels if node.labels.get(key) == value),
     )
-    if going.empty and note_text(own.without(marks)) == node.annotations.get(NOTE):
+    if going.empty and note_text(own.without(marks)) == node.annotations.get(note):
         return None
-    patch = patch_of(node, own.without(marks))
+    patch = patch_of(node, own.without(marks), note)
     if going.cordoned:
         patch["spec"]["unschedulable"] = None
     if going.taints:
@@ -194,10 +205,10 @@ def unmarking(node: Node, marks: Marks) -> Patch | None:
     return patch
 
 
-def patch_of(node: Node, own: Marks) -> Patch:
+def patch_of(node: Node, own: Marks, note: str = NOTE) -> Patch:
     """A merge patch that holds only for this node as it was seen, and says what of it is ours from then on."""
     return {
-        "metadata": {"uid": node.uid, "resourceVersion": node.version, "annotations": {NOTE: note_text(own)}},
+        "metadata": {"uid": node.uid, "resourceVersion": node.version, "annotations": {note: note_text(own)}},
         "spec": {},
     }
 
@@ -227,10 +238,10 @@ def note_text(own: Marks) -> str | None:
     return json.dumps(said, separators=(",", ":"), sort_keys=True)
 
 
-def noted(node: Node) -> Marks:
+def noted(node: Node, note: str = NOTE) -> Marks:
     """What of a node is ours by its note, and still there. A note that cannot be read claims nothing."""
     try:
-        said = json.loads(node.annotations.get(NOTE, "{}"))
+        said = json.loads(node.annotations.get(note, "{}"))
         own = Marks(
             cordoned=bool(said.get("cordoned")),
             taints=tuple(taint_reader(item) for item in said.get("taints") or ()),

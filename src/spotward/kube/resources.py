@@ -60,6 +60,8 @@ BUDGETS = Resource(group="policy", version="v1", plural="poddisruptionbudgets", 
 ATTACHMENTS = Resource(group="storage.k8s.io", version="v1", plural="volumeattachments", kind="VolumeAttachment")
 LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment")
+STATEFUL_SETS = Resource(group="apps", version="v1", plural="statefulsets", kind="StatefulSet")
+DAEMON_SETS = Resource(group="apps", version="v1", plural="daemonsets", kind="DaemonSet")
 AUTOSCALERS = Resource(
     group="autoscaling", version="v2", plural="horizontalpodautoscalers", kind="HorizontalPodAutoscaler"
 )

@@ -46,11 +46,11 @@ class Hours:
 class Scene:
     """Regions that answer, fail or hang as they are told."""
 
-    def __init__(self, *regions: str, poll: float = 60.0, stale: float = 150.0) -> None:
+    def __init__(self, *regions: str, look_seconds_max: float = 180.0) -> None:
         self.clock, self.looks = Hours(), Counter[str]()
         self.answers: dict[str, Callable[[], Awaitable[None]]] = {}
         self.at_once = self.most_at_once = self.hanging = 0
-        policy = LookoutPolicy(poll_seconds=poll, stale_seconds=stale)
+        policy = LookoutPolicy(poll_seconds=60.0, stale_seconds=150.0, look_seconds_max=look_seconds_max)
         self.lookout = Lookout(regions, self.look, Board([SEEN]), self.clock, policy)
 
     async def look(self, region: str) -> Sighting:
@@ -133,6 +133,19 @@ async def test_what_cannot_be_seen_again_is_told_until_it_is_stale() -> None:
         await scene.turn(60)
         assert scene.told() == {"a", "b"}
         assert scene.lookout.regions["a"].up
+
+
+async def test_a_look_that_hangs_for_too_long_is_given_up_and_tried_again() -> None:
+    scene = Scene("a", look_seconds_max=0.01)
+    scene.hang("a")
+    async with scene, asyncio.timeout(SECONDS_MAX):
+        while scene.lookout.regions["a"].errors["Timeout"] < 2:
+            await asyncio.sleep(0.005)
+            scene.clock.turn(RETRY_SECONDS)
+        del scene.answers["a"]
+        while scene.told() != {"a"}:
+            await asyncio.sleep(0.005)
+            scene.clock.turn(RETRY_SECONDS)
 
 
 @pytest.mark.parametrize(("error", "pause"), [(refused(), RETRY_SECONDS), (too_fast(after=40.0), 40.0)])

@@ -225,14 +225,17 @@ class CensusTaker:
         zones: defaultdict[Kind, set[str]] = defaultdict(set)
         for known in roll.values():
             zones[_kind(known.instance)] |= {known.instance.az} if known.spot else set()
-        for kind, azs in zones.items():
-            question = _question(region, kind, azs)
-            quote = await self._market.on_demand.quote(question, product_of(question.product))
-            if quote.price is not None:
-                self._on_demand[region, kind] = quote.price
-                await self._ask_cheapest(question, kind)
-            else:
-                self._say_unpriced(region, f"no on-demand price is known of {kind[0]}: {quote.because}")
+        tried = [await _tried(self._ask_kind(_question(region, kind, azs), kind)) for kind, azs in zones.items()]
+        if failed := next(filter(None, tried), None):
+            raise failed
+
+    async def _ask_kind(self, question: RecommendPools, kind: Kind) -> None:
+        quote = await self._market.on_demand.quote(question, product_of(question.product))
+        if quote.price is not None:
+            self._on_demand[question.region, kind] = quote.price
+            await self._ask_cheapest(question, kind)
+        else:
+            self._say_unpriced(question.region, f"no on-demand price is known of {kind[0]}: {quote.because}")
 
     async def _ask_cheapest(self, question: RecommendPools, kind: Kind) -> None:
         now = self._clock.now()

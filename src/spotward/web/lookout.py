@@ -24,9 +24,6 @@ RETRY_SECONDS = 15.0
 LOOKS_AT_ONCE_MAX = 8
 """Regions that are looked at at the same time: each look may have a page of a thousand rows in memory."""
 
-LOOK_SECONDS_MAX = 180.0
-"""A look that takes longer is given up: its connections are stuck in a way that their own time-outs do not see."""
-
 log = logging.getLogger("spotward.export")
 
 
@@ -36,6 +33,8 @@ class LookoutPolicy:
 
     poll_seconds: float
     stale_seconds: float
+    look_seconds_max: float = 180.0
+    """A look that takes longer is given up: its connections are stuck in a way that their own time-outs do not see."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,12 +112,13 @@ class Lookout:
         failure: OutsideError | None = None
         troubles: Sequence[OutsideError] = ()
         try:
-            async with asyncio.timeout(LOOK_SECONDS_MAX):
+            async with asyncio.timeout(self.policy.look_seconds_max):
                 troubles = await self._renewed(region, standing)
         except OutsideError as error:
             failure = error
         except TimeoutError:
-            failure = Transient(f"no answer within {LOOK_SECONDS_MAX:g} s; check the network", code="Timeout")
+            words = f"not seen within {self.policy.look_seconds_max:g} s; check the network"
+            failure = Transient(words, code="Timeout")
         # A fault of ours in one region must not end what is told of the others; it is logged whole and counted.
         except Exception:
             log.exception("fault while looking at %s", region)

@@ -9,6 +9,7 @@ from rpds import HashTrieMap
 from spotward.cli.status import VERDICTS_TOLD_MAX, done_last, under_way, waiting
 from spotward.model.cloud import Pool
 from spotward.model.incident import Cause, Incident, PodRecord, Signal
+from spotward.model.order import Ordered, SwapReason, SwapWanted
 from spotward.model.pool_memory import PoolMemory
 from spotward.model.wish import WishState
 from spotward.model.world import World
@@ -28,6 +29,17 @@ def test_a_swap_is_told_with_how_far_it_is() -> None:
     _, head, line = under_way(world, LATER)
     assert head.split() == ["[dim]group", "why", "for", "to", "replace", "launched", "serving[/dim]"]
     assert line.split() == ["us-east-1/web", "interruption", "75", "s", "1", "0", "0"]
+
+
+def test_what_is_ordered_is_told_with_who_wants_it_and_what_it_waits_for() -> None:
+    wanted = SwapWanted(regions=("us-east-1",), instance_id="i-1", reason=SwapReason.COST, terminate=True)
+    order = Ordered(time=NOON, order="flow.swap", wanted=wanted, by="a step of rebalance.1").born
+    world = World().with_undertaking(replace(order, progress="waits: another swap of web is under way"))
+    _, head, line = under_way(world, LATER)
+    assert head.split("  ")[0:2] == ["", "[dim]what is ordered"]
+    assert " ".join(line.split()) == (
+        "replace i-1 by something cheaper a step of rebalance.1 75 s waits: another swap of web is under way"
+    )
 
 
 def test_nodes_are_told_with_the_time_and_the_pods_that_are_left_the_most_urgent_first() -> None:

@@ -25,6 +25,7 @@ from spotward.model.action import (
 from spotward.model.cloud import Lifecycle, Pool
 from spotward.model.errors import ConfigError
 from spotward.model.event import RebalanceAdvised
+from spotward.model.order import Ordered, SwapReason, SwapWanted
 from tests.groups.stage import Stage
 from tests.groups.toy_cloud import AZS, REGION, NotDone, ToyCloud, ToyGroup
 
@@ -126,6 +127,25 @@ def _notice(stage: Stage, dice: Random, *, times: int = 1, advice: bool = False)
         stage.notice(dice.choice(spots), stage.time, times=times)
 
 
+def _order(stage: Stage, dice: Random, *, reason: SwapReason, times: int = 1) -> None:
+    """Somebody orders that a member be replaced; prices are others than before."""
+    for instance_id in dice.sample(_members(stage), k=min(1, len(_members(stage)))):
+        kinds = [kind for kind, _ in stage.cloud.offers]
+        stage.cloud.offers = tuple(sorted(((kind, dice.uniform(0.02, 0.05)) for kind in kinds), key=lambda o: o[1]))
+        spot = stage.cloud.instances[instance_id].lifecycle is SPOT
+        if reason is SwapReason.NOTICE and spot:
+            stage.notice(instance_id, stage.time)
+        wanted = SwapWanted(
+            regions=("eu-west-1", REGION),
+            instance_id=instance_id,
+            reason=reason,
+            terminate=reason is not SwapReason.NOTICE or not spot,
+        )
+        for n in range(times):
+            key = f"{reason} {instance_id} {stage.time:.3f} {n}"
+            stage.hear(Ordered(time=stage.time + 0.1 + n * dice.choice((0.0, 7.0)), order=key, wanted=wanted))
+
+
 def _take(stage: Stage, dice: Random) -> None:
     for instance_id in dice.sample(_members(stage), k=min(1, len(_members(stage)))):
         stage.cloud.take(instance_id)
@@ -187,6 +207,9 @@ ACTS: dict[str, Callable[[Stage, Random], None]] = {
     "notice": _notice,
     "notice thrice": partial(_notice, times=3),
     "advice": partial(_notice, advice=True),
+    "order for cost": partial(_order, reason=SwapReason.COST),
+    "order thrice": partial(_order, reason=SwapReason.WISH, times=3),
+    "order at notice": partial(_order, reason=SwapReason.NOTICE, times=2),
     "take": _take,
     "take a newborn": _take_a_newborn,
     "scale out": _scale_out,
@@ -234,6 +257,8 @@ def check_the_end(stage: Stage) -> None:
     assert stage.orphans() == []
     assert not list(stage.world.swaps.by_key.values())
     assert all((swap.ended_time or 0) < SETTLED_BY for swap in stage.ended)
+    assert not list(stage.world.orders.all())
+    assert [order for order in stage.orders.values() if order.ended is None] == []
     group = stage.cloud.groups.get("web")
     if group is not None:
         assert group.about.desired in (group.owner_asked, group.owner_desired)

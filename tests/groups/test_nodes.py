@@ -8,10 +8,11 @@ from spotward.groups.policy import GroupsPolicy
 from spotward.model.action import AttachInstances, LaunchFleet, RetireMember
 from spotward.model.cloud import Lifecycle, LifecycleHook
 from spotward.model.node_action import CordonNode, EvictPods
+from spotward.model.order import Ordered, SwapReason, SwapWanted
 from spotward.nodes.policy import NodesPolicy, Response
 from tests.groups.nodes_on_instances import NodeStage, a_group_of_nodes
 from tests.groups.stage import Stage as GroupsStage
-from tests.groups.toy_cloud import AZS, ToyCloud
+from tests.groups.toy_cloud import AZS, REGION, ToyCloud
 from tests.nodes.toy_cluster import CLUSTER, a_budget, a_pod
 
 SPOT = Lifecycle.SPOT
@@ -327,3 +328,35 @@ def test_much_advice_at_once_does_not_move_a_whole_fleet() -> None:
     assert most == 4
     assert stage.faults() == []
     assert set(stage.members()).isdisjoint({f"i-{n}" for n in range(1, 31)})
+
+
+# ---- what is ordered -------------------------------------------------------------------------------------------------
+
+
+def _ordered(stage: NodeStage, reason: SwapReason, *, time: float) -> None:
+    wanted = SwapWanted(regions=(REGION,), instance_id="i-1", reason=reason, terminate=reason is not SwapReason.NOTICE)
+    stage.hear(Ordered(time=time, order="flow.swap", wanted=wanted))
+
+
+def test_a_node_that_is_replaced_by_order_is_emptied_before_it_goes() -> None:
+    cluster = a_group_of_nodes(a_pod("web-1"), size=1, lifecycle=SPOT, kind="m6i.large")
+    stage = NodeStage(cluster)
+    _ordered(stage, SwapReason.COST, time=5.0)
+    stage.observed(until=400.0)
+    assert "i-1" not in stage.members()
+    assert stage.when(EvictPods)[0] < stage.when(RetireMember)[0]
+    assert stage.faults() == []
+    assert len(stage.world.orders) == 0
+
+
+def test_a_node_that_ec2_takes_leaves_its_group_running_and_is_emptied_all_the_same() -> None:
+    cluster = a_group_of_nodes(a_pod("web-1"), a_pod("db-1", grace_seconds=60.0), size=1, lifecycle=SPOT)
+    stage = NodeStage(cluster).interrupt("i-1", 5.0)
+    _ordered(stage, SwapReason.NOTICE, time=5.1)
+    stage.observed(until=90.0)
+    assert [asked.action.detach for _, asked in stage.asked if isinstance(asked.action, RetireMember)] == [True]
+    assert stage.cloud.instances["i-1"].state == "running", "it has its two minutes"
+    assert sorted(name for name, _ in cluster.ends) == ["db-1", "web-1"]
+    stage.observed(until=600.0)
+    assert stage.faults() == []
+    assert list(stage.members().values()) == ["spot"]

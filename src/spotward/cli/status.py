@@ -37,13 +37,14 @@ async def status(store: Store, console: Console, *, now: float) -> None:
 
 
 def under_way(world: World, now: float) -> Iterator[str]:
-    """Each swap and each incident that was begun and is not finished."""
+    """Each swap, each incident and each order that was begun and is not finished."""
     if not world.open_undertakings:
         yield "nothing is under way"
         return
     yield "[bold]under way[/bold]"
     yield from _swaps(world, now)
     yield from _incidents(world, now)
+    yield from _orders(world, now)
 
 
 def _swaps(world: World, now: float) -> Iterator[str]:
@@ -62,6 +63,17 @@ def _incidents(world: World, now: float) -> Iterator[str]:
     heading = ("node", "why", "for", "time left", "pods left", "state")
     rows = [_incident_row(incident, now) for incident in world.incidents.all()]
     head, *lines = aligned([heading, *rows], right={2, 3, 4})
+    yield f"  [dim]{head}[/dim]"
+    yield from (f"  {escape(line)}" for line in lines)
+
+
+def _orders(world: World, now: float) -> Iterator[str]:
+    """What plugins ordered and wait for, the oldest first."""
+    if not world.orders:
+        return
+    heading = ("what is ordered", "by", "for", "state")
+    rows = [(o.wanted.words, o.by, span(max(0.0, now - o.born)), o.progress or "noted") for o in world.orders.all()]
+    head, *lines = aligned([heading, *rows], right={2})
     yield f"  [dim]{head}[/dim]"
     yield from (f"  {escape(line)}" for line in lines)
 

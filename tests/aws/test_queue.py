@@ -137,6 +137,25 @@ def test_a_notice_is_one_for_its_group_and_one_for_rules_and_its_message_goes_wh
     assert mail.left == 0
 
 
+def test_while_as_many_flows_are_open_as_may_be_the_message_stays_and_its_notice_is_told_all_the_same(
+    mail: Mail,
+) -> None:
+    mail.show_again_after(1)
+    mail.put(render(notice(1)))
+    crowds: list[str | None] = ["too many", None]
+    mail.source = QueueSource(
+        mail.aws,
+        HandClock(NOW),
+        queue_address(mail.url, REGION),
+        wait_seconds=1,
+        wanted=lambda _: True,
+        crowded=lambda: crowds.pop(0) if crowds else None,
+    )
+    told = mail.take(3, then=acknowledge_all)
+    assert [type(each.event).__name__ for each in told] == ["InterruptionNoticed", "InterruptionNoticed", "Occurred"]
+    assert mail.left == 0
+
+
 def test_what_is_wrapped_by_sns_or_has_no_id_is_read_for_rules_as_far_as_it_can(mail: Mail) -> None:
     nameless = {name: value for name, value in STARTED.items() if name != "id"}
     mail.put(json.dumps({"Type": "Notification", "Message": json.dumps(STARTED)}))

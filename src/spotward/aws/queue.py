@@ -47,6 +47,11 @@ NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotEx
 log = structlog.get_logger("spotward.aws")
 
 
+def nobody_crowds() -> str | None:
+    """There is always room."""
+    return None
+
+
 class Polls:
     """The polls of one queue: one at a time, and more of them as long as they come back full."""
 
@@ -82,10 +87,13 @@ class QueueSource:
         *,
         wait_seconds: int = WAIT_SECONDS,
         wanted: Callable[[Occurrence], bool] | None = None,
+        crowded: Callable[[], str | None] = nobody_crowds,
     ) -> None:
-        """wanted: does a rule mean such events? None where there are no rules."""
+        """wanted: does a rule mean such events? None where there are no rules. crowded: why no rule can begin anything
+        now; None while there is room.
+        """
         self._aws, self._clock, self._address, self._wait_seconds = aws, clock, address, wait_seconds
-        self._wanted = wanted
+        self._wanted, self._crowded = wanted, crowded
         self._url = address.url
         self._deletions = Deletions(self._delete)
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -103,26 +111,32 @@ class QueueSource:
                 received = await polls.next()
                 yield None
                 for receipt, body in received:
-                    read = self._read(body)
-                    if not read:
+                    read, occurred = self._read(body)
+                    if occurred and self._crowded() is not None:
+                        for event in read:
+                            yield Delivery(
+                                event=event
+                            )  # and the message stays, for rules to take it when it comes again
+                        continue
+                    if not read and not occurred:
                         self._forget(receipt)
-                    acknowledge = _after(len(read), partial(self._deletions.delete, receipt))
-                    for event in read:
-                        yield Delivery(event=event, acknowledge=acknowledge)
+                    acknowledge = _after(len(read) + len(occurred), partial(self._deletions.delete, receipt))
+                    for each in (*read, *occurred):
+                        yield Delivery(event=each, acknowledge=acknowledge)
         finally:
             polls.close()
 
-    def _read(self, body: str) -> list[Told | Occurred | PayloadError]:
-        """The events of a message that are of use; a message may hold several, and each may be one for rules, too."""
+    def _read(self, body: str) -> tuple[list[Told | PayloadError], list[Occurred]]:
+        """The events of a message that are of use, and those of them that are for rules; a message may hold several."""
         now = self._clock.now()
         try:
             bare = envelopes(body, region=self._address.region)
             events = told_in(bare, received=now)
         except PayloadError as error:
-            return [error]
+            return [error], []
         found = [one for each in bare if (one := self._for_rules(each)) is not None]
         occurred = [Occurred(time=now, occurrence=one, door=self.name) for one in found]
-        return [*(event for event in events if not isinstance(event, Ignored)), *occurred]
+        return [event for event in events if not isinstance(event, Ignored)], occurred
 
     def _for_rules(self, bare: Mapping[str, object] | Ignored) -> Occurrence | None:
         """An envelope as something that a rule takes; None where none does. One that has no id occurred for nobody."""

@@ -177,11 +177,12 @@ class Parts:
         name = self.config.queue
         if name is None:
             return others
-        rules = self.flows.rules if self.flows is not None else None
-        wanted = partial(means, rules) if rules is not None and rules.every_rule else None
         addresses = queue_addresses(name, self.regions)
-        queues = (QueueSource(self.aws, self.clock, address, wanted=wanted) for address in addresses)
-        return (*others, *queues)
+        if self.flows is None or not self.flows.rules.every_rule:
+            return (*others, *(QueueSource(self.aws, self.clock, address) for address in addresses))
+        wanted, crowded = partial(means, self.flows.rules), self.flows.letterbox.crowded
+        how = partial(QueueSource, self.aws, self.clock, wanted=wanted, crowded=crowded)
+        return (*others, *(how(address) for address in addresses))
 
     def _happenings(self) -> tuple[Source, ...]:
         """The cluster's own Events, where a rule names some."""

@@ -52,6 +52,9 @@ def test_the_base_install_starts_without_the_embedded_cloud(fresh: Path) -> None
     assert "moto" not in installed
     for command in ("run", "plan", "status", "explain"):
         assert "Usage" in run(python.with_name("spotward"), command, "--help", cwd=fresh)
+    for language in ("python", "go"):
+        run(python.with_name("spotward"), "plugin", "new", f"in-{language}", "--language", language, cwd=fresh)
+        assert (fresh / f"in-{language}" / "README.md").is_file(), "the examples are in the package"
 
 
 def test_without_a_suitable_python_make_says_what_to_do(tmp_path: Path) -> None:

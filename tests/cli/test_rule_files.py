@@ -88,3 +88,16 @@ def test_an_old_configuration_is_converted_into_rules_that_are_taken(alone: Prog
     assert [rule.name for rule in connected(f"flows: {{rules: {made}}}").rules.rules] == ["spot"]
     told = alone("convert", "hollowtrees", "-", stdin="a: 1", code=Exit.USAGE).err
     assert "standard input:1:1: this is no configuration of Hollowtrees" in told
+
+
+def test_who_checks_is_told_when_schedules_strike_and_what_of_an_old_file_is_otherwise(
+    alone: Program, files: Path
+) -> None:
+    rules, config = files / "rules.yaml", files / "spotward.yaml"
+    rules.write_text(f"{OURS}\nschedule: {{often: {{every: 1h}}, nightly: {{cron: '30 3 * * *'}}}}\n")
+    config.write_text(f"{{flows: {{rules: {rules}}}, compat: {{hollowtrees: {files}/config.yaml}}}}")
+    lines = alone("rules", "check", "--config", config).out.splitlines()
+    assert lines[0] == "right: 2 rules, 2 plugins named"
+    assert lines[1].startswith("schedule.often: next at 2")
+    assert lines[2].endswith("03:30:00Z")
+    assert any("config.yaml:2:9: `global.bindAddr`" in line for line in lines[3:])

@@ -9,30 +9,43 @@ from rich.markup import escape
 
 from spotward.cli.exits import Exit
 from spotward.cli.plugin_shelf import SHELF
-from spotward.cli.rule_files import read_rules, text_of
+from spotward.cli.rule_files import Read, read_rules, text_of
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
 from spotward.events.said import read_any
 from spotward.model.errors import ConfigError
 from spotward.model.occurrence import Occurrence
 from spotward.model.plan import Consequence, Step, Task, Then
-from spotward.model.units import counted, span
+from spotward.model.units import counted, moment, span
 from spotward.rules.match import matched
 from spotward.rules.rulebook import Rules
 from spotward.rules.trial import Trial, tried
 
 
 def checked(config: Config, file: Path | None) -> int:
-    """Say that they are right. Raises ConfigError, with every mistake."""
-    rules = _rules(config, file)
+    """Say that they are right, when schedules strike next, and what of old files is otherwise than it was.
+
+    Raises ConfigError, with every mistake.
+    """
+    read = _read(config, file)
+    rules = read.rules
     numbers = f"{counted(len(rules.every_rule), 'rule')}, {counted(len(rules.every_callee), 'plugin')} named"
-    Console(highlight=False).print(f"right: {numbers}", soft_wrap=True)
+    console = Console(highlight=False)
+    for line in (f"right: {numbers}", *_strokes(rules), *read.mended):
+        console.print(escape(line), soft_wrap=True)
     return Exit.DONE
+
+
+def _strokes(rules: Rules) -> Iterator[str]:
+    now = clock_from_environment().now()
+    for schedule in rules.schedules:
+        following = schedule.following(now)
+        yield f"schedule.{schedule.name}: next at {moment(following)}" if following else f"{schedule.name}: never again"
 
 
 def tried_out(config: Config, file: Path | None, event: str) -> int:
     """Print what each rule would make of what a file holds. Raises ConfigError, PayloadError."""
-    rules = _rules(config, file)
+    rules = _read(config, file).rules
     text = sys.stdin.read() if event == "-" else text_of(Path(event), "give the path of an event as JSON")
     heard = read_any(text, now=clock_from_environment().now())
     console = Console(highlight=False)
@@ -46,7 +59,7 @@ def tried_out(config: Config, file: Path | None, event: str) -> int:
     return Exit.UNFINISHED if untaken or heard.troubles else Exit.DONE
 
 
-def _rules(config: Config, file: Path | None) -> Rules:
+def _read(config: Config, file: Path | None) -> Read:
     """Those of a file, or of the configuration. Raises ConfigError."""
     if file is not None:
         config = changed(
@@ -56,7 +69,7 @@ def _rules(config: Config, file: Path | None) -> Rules:
         )
     if config.flows.rules is None and not config.compat.hollowtrees:
         raise ConfigError("there are no rules; give a rules file, or a configuration with `flows.rules`")
-    return read_rules(config, SHELF).rules
+    return read_rules(config, SHELF)
 
 
 def trial_lines(rules: Rules, occurrence: Occurrence) -> Iterator[str]:

@@ -13,7 +13,8 @@ SPOTWARD = (sys.executable, "-m", "spotward")
 _ALL_OF_IT = (
     "import spotward.cli.running, spotward.web.server, spotward.emulator.server, spotward.emulator.stage, boto3; "
     "import spotward.cli.export, spotward.cli.imds, spotward.web.exporter, spotward.aws.imds_watch; "
-    "import spotward.cli.agent, spotward.cli.agent_wire, spotward.config"
+    "import spotward.cli.agent, spotward.cli.agent_wire, spotward.config; "
+    "import spotward.web.doors.app, spotward.plugins.host.by_grpc, spotward.rules.parse"
 )
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")

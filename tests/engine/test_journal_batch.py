@@ -35,8 +35,7 @@ def rows_of(batch: Batch) -> list[str]:
         for script in MIGRATIONS:
             db.executescript(script)
         rows = Rows(db)
-        for entry in batch.entries:
-            rows.write(entry)
+        rows.write(batch.entries)
         rows.set_aside(batch.set_aside)
         return list(db.iterdump())
 

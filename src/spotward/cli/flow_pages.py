@@ -27,6 +27,9 @@ from spotward.plugins.host.settings import Trust
 LISTED_MAX = 1_000
 """`flows list` tells no more than the youngest so many."""
 
+FAILED_AMONG_MAX = 100_000
+"""Those that failed are looked for among so many, the youngest: after a flood a few of them stand among thousands."""
+
 Word = Literal["retry", "cancel"]
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -35,11 +38,16 @@ Word = Literal["retry", "cancel"]
 async def listed(config: Config, *, failed: bool, only_open: bool) -> int:
     """Print the table."""
     async with journal(config) as store:
-        found = await store.undertakings(ended=False if only_open else None, limit=LISTED_MAX)
+        if failed:
+            found = await store.undertakings(ended=True, limit=FAILED_AMONG_MAX)
+        else:
+            found = await store.undertakings(ended=False if only_open else None, limit=LISTED_MAX)
     flows = [each for each in found if isinstance(each, Flow) and not (failed and each.outcome is not Outcome.FAILED)]
     console = Console(highlight=False)
-    for line in list_lines(flows, clock_from_environment().now()):
+    for line in list_lines(flows[:LISTED_MAX], clock_from_environment().now()):
         console.print(line, soft_wrap=True)
+    if len(flows) > LISTED_MAX:
+        console.print(f"and {counted(len(flows) - LISTED_MAX, 'older one')}; `spotward flows show FLOW` shows any")
     return Exit.DONE
 
 

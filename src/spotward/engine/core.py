@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from spotward.engine.memory import Change, Touched, forgetting, in_doubt, touched_by
 from spotward.engine.words import event_words, subjects_of_action, subjects_of_event
 from spotward.model.action import Action, LaunchFleet
-from spotward.model.decision import Decider, Decision, Guard, Verdict, WakeAt, Wish, next_beat
+from spotward.model.decision import NOTHING, Decider, Decision, Guard, Verdict, WakeAt, Wish, next_beat
 from spotward.model.event import Event, Failed, Restarted, Tick
 from spotward.model.page import Asked, Note, Page, Refusal
 from spotward.model.undertaking import Undertaking
@@ -95,6 +95,8 @@ class _Draft:
 
     def take(self, decision: Decision) -> None:
         """Apply one decider's decision, so that the next one sees it."""
+        if decision is NOTHING:
+            return
         for undertaking in decision.undertakings:
             self.undertakings[undertaking.key] = undertaking
             self.world = self.world.with_undertaking(undertaking)

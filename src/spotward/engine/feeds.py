@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import structlog
 
-from spotward.engine.inbox import Inbox, Letter
+from spotward.engine.inbox import SHELL, Inbox, Letter
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Source
 from spotward.model.errors import OutsideError, PayloadError
 from spotward.model.event import Event, Tick
-
-SHELL = "spotward"
-"""The sender of what the shell itself puts into the inbox."""
 
 log = structlog.get_logger()
 

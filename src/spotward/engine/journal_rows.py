@@ -2,7 +2,7 @@
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +84,17 @@ class Rows:
 
     # ---- writing ---------------------------------------------------------------------------------------------
 
-    def write(self, entry: Entry) -> None:
-        """One event and all that it led to."""
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Events, and all that each led to."""
+        for entry in entries:
+            self._write_entry(entry)
+        if entries:
+            self._set_meta("time", entries[-1].step.change.time)
+            pages = [entry.step.page.number for entry in entries if entry.step.page is not None]
+            if pages:
+                self._set_meta("next_page", pages[-1] + 1)
+
+    def _write_entry(self, entry: Entry) -> None:
         step = entry.step
         self._write_input(entry)
         if step.page is not None:
@@ -110,7 +119,6 @@ class Rows:
         self._db.execute("INSERT INTO pages VALUES (?, ?, ?)", (page.number, page.time, PAGES.text(page).decode()))
         rows = [(subject, page.number) for subject in page.subjects]
         self._db.executemany("INSERT OR IGNORE INTO page_subjects VALUES (?, ?)", rows)
-        self._set_meta("next_page", page.number + 1)
 
     def _write_undertaking(self, undertaking: Undertaking) -> None:
         kind = undertaking.kind
@@ -120,7 +128,6 @@ class Rows:
         self._db.execute("REPLACE INTO undertakings VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def _write_change(self, change: Change) -> None:
-        self._set_meta("time", change.time)
         for family in FAMILIES:
             self._write_family(family, getattr(change, family.name))
 

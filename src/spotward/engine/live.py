@@ -21,8 +21,8 @@ import structlog
 from spotward.engine.alarm import Alarm
 from spotward.engine.core import Core
 from spotward.engine.crew import Crew
-from spotward.engine.feeds import SHELL, feed, tick
-from spotward.engine.inbox import Inbox, Letter
+from spotward.engine.feeds import feed, tick
+from spotward.engine.inbox import SHELL, Inbox, Letter
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Hands, Lease, Owner, Source, Store
 from spotward.engine.tenure import Tenure, TiedHands

@@ -185,24 +185,28 @@ def _dict(said: Any) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """One thing that JSON has no word for, as one that it has; its parts may need the same. Raises TypeError."""
-    if is_dataclass(value):
-        shape: Any = type(value)
-        names, parts = _parts(shape)
-        return dict(zip(names, parts(value), strict=True))
-    if isinstance(value, HashTrieMap):
-        return list(value.items())
-    if isinstance(value, frozenset):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no form as text")
+    shape: Any = type(value)
+    return _writer(shape)(value)
 
 
 @cache
-def _parts(shape: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The names of its fields, and how to get all of them at once."""
+def _writer(shape: Any) -> Callable[[Any], Any]:
+    """How a value of a class is made plain. Raises TypeError."""
+    if is_dataclass(shape):
+        return _by_fields(shape)
+    if issubclass(shape, HashTrieMap):
+        return lambda value: list(value.items())
+    if issubclass(shape, frozenset):
+        return list
+    if issubclass(shape, Mapping):
+        return dict
+    raise TypeError(f"a {shape.__name__} has no form as text")
+
+
+def _by_fields(shape: Any) -> Callable[[Any], dict[str, Any]]:
+    """Its fields by their names, all of them got at once."""
     names = tuple(field.name for field in fields(shape))
-    if len(names) == 1:
-        only = attrgetter(*names)
-        return names, lambda value: (only(value),)
-    return names, attrgetter(*names) if names else lambda _: ()
+    if len(names) < 2:
+        return lambda value: {name: getattr(value, name) for name in names}
+    parts = attrgetter(*names)
+    return lambda value: dict(zip(names, parts(value), strict=True))

@@ -122,8 +122,7 @@ class SqliteStore:
 
         def work() -> None:
             self._leases.check(lease)
-            for entry in entries:
-                self._rows.write(entry)
+            self._rows.write(entries)
             self._rows.set_aside(set_aside)
 
         await self._do(work, writing=True)

@@ -17,8 +17,7 @@ from spotward.engine.alarm import Alarm
 from spotward.engine.codec import EVENTS
 from spotward.engine.core import Core, Step
 from spotward.engine.crew import UNEXPECTED, Crew
-from spotward.engine.feeds import SHELL
-from spotward.engine.inbox import Letter
+from spotward.engine.inbox import SHELL, Letter
 from spotward.engine.live_policy import LivePolicy
 from spotward.engine.ports import Clock, Entry, Lease, Remembered, SetAside, Store, nothing_to_acknowledge
 from spotward.model.errors import OutsideError, PayloadError, Transient
@@ -41,6 +40,11 @@ ACKNOWLEDGING_WAITING_MAX = 1_000
 BREATH = 8
 """After so many events in a row the loop has a turn: deeds that are under way are not to wait for a whole burst to be
 thought about, and an API server that has answered them all stands idle."""
+
+THINK_SECONDS = 0.01
+"""A turn thinks no longer than this, or than its last commit took, before it writes: who waits to hear that something
+is stored waits for two turns at most. On a disk that is a tenth of what a person notices; over a slow store the commits
+are larger, so that there is not more writing than thinking."""
 
 WRITE_PAUSE_FIRST_SECONDS = 1.0
 """How long it is waited before a commit that failed (a full disk) is tried again; doubled each time."""
@@ -108,6 +112,7 @@ class Turns:
         self._lease: Lease | None = None
         self._inputs_since_snapshot = 0
         self._snapshot_time = 0.0
+        self._last_write_seconds = 0.0
         self._acknowledging: set[asyncio.Task[None]] = set()
         self._room_to_acknowledge = asyncio.Semaphore(ACKNOWLEDGING_AT_ONCE_MAX)
 
@@ -119,9 +124,15 @@ class Turns:
         self._snapshot_time = self._clock.now()
 
     async def take(self, letters: Sequence[Letter]) -> None:
-        """One turn. Raises StaleLease."""
+        """One turn, or several where there is much to think about. Raises StaleLease."""
+        while letters:
+            letters = letters[await self._turn(letters) :]
+        self.busy_since = None
+
+    async def _turn(self, letters: Sequence[Letter]) -> int:
+        """Think about so many of the letters as there is time for, write, and only then act and acknowledge."""
         self._alive()
-        draft = await self._think(letters)
+        draft, number = await self._think(letters)
         await self._write(draft)
         self.world, self.next_page = draft.world, draft.next_page
         for entry in draft.entries:
@@ -129,25 +140,29 @@ class Turns:
             self._alarm.set(entry.step.wakes)
             for asked in entry.step.asked if self.acting else ():
                 self._crew.start(asked)
-        await self._acknowledge(letter.acknowledge for letter in letters)
+        await self._acknowledge(letter.acknowledge for letter in letters[:number])
         await self._snapshot_if_due(len(draft.entries))
-        self.busy_since = None
+        return number
 
     def _alive(self) -> None:
         self.busy_since = asyncio.get_running_loop().time()
 
     # ---- thinking --------------------------------------------------------------------------------------------
 
-    async def _think(self, letters: Sequence[Letter]) -> _Draft:
-        draft = _Draft(world=self.world, next_page=self.next_page)
+    async def _think(self, letters: Sequence[Letter]) -> tuple[_Draft, int]:
+        """What so many of the letters come to, the first at least."""
+        draft, number = _Draft(world=self.world, next_page=self.next_page), 0
+        enough = perf_counter() + max(THINK_SECONDS, self._last_write_seconds)
         for number, letter in enumerate(letters, start=1):
+            if number > 1 and perf_counter() > enough:
+                return draft, number - 1
             if number % BREATH == 0:
                 await asyncio.sleep(0)
             if isinstance(letter.event, PayloadError):
                 self._set_aside_unreadable(draft, letter.sender, str(letter.event))
             else:
                 self._think_about(draft, letter, letter.event)
-        return draft
+        return draft, number
 
     def _think_about(self, draft: _Draft, letter: Letter, event: Event) -> None:
         try:
@@ -192,7 +207,8 @@ class Turns:
                 log.error("nothing is done until the journal can be written", reason=str(error))  # noqa: TRY400 - no fault of ours
             else:
                 self.store_trouble = None
-                self.write_seconds.count(perf_counter() - begun)
+                self._last_write_seconds = perf_counter() - begun
+                self.write_seconds.count(self._last_write_seconds)
                 return
             await asyncio.sleep(pause)
             self._alive()

@@ -59,8 +59,7 @@ class Mirror:
         try:
             for grant in batch.grants:
                 self._grant(grant)
-            for entry in batch.entries:
-                self.rows.write(entry)
+            self.rows.write(batch.entries)
             self.rows.set_aside(batch.set_aside)
         except BaseException:
             self.undo()

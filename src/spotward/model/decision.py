@@ -79,7 +79,9 @@ class Decision:
     @classmethod
     def joined(cls, decisions: "Iterable[Decision]") -> "Decision":
         """Several decisions as one, in order."""
-        every = list(decisions)
+        every = [decision for decision in decisions if decision is not NOTHING]
+        if len(every) < 2:
+            return every[0] if every else NOTHING
         return cls(
             undertakings=tuple(u for d in every for u in d.undertakings),
             wishes=tuple(w for d in every for w in d.wishes),

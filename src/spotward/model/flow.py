@@ -7,10 +7,11 @@ is the same over all tries and restarts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from spotward.model.altered import altered
 from spotward.model.occurrence import Occurrence
 from spotward.model.plan import Plan
 
@@ -156,7 +157,7 @@ class Flow:
 
     def with_fact(self, fact: TaskFact) -> "Flow":
         """With a task as it now stands."""
-        return replace(self, facts=tuple(fact if each.name == fact.name else each for each in self.facts))
+        return altered(self, facts=tuple(fact if each.name == fact.name else each for each in self.facts))
 
     def plugin_of(self, name: str) -> str:
         """The plugin that a task calls."""
@@ -168,7 +169,7 @@ class Flow:
             return self
         room = len(self.joined) < JOINED_MAX
         joined = (*self.joined, identity) if room else self.joined
-        return replace(self, joined=joined, joined_count=self.joined_count + 1)
+        return altered(self, joined=joined, joined_count=self.joined_count + 1)
 
 
 def idempotency_key(flow_key: str, task: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations  # rpds' map takes its type parameters in an 
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rpds import HashTrieMap
 
+from spotward.model.altered import altered
 from spotward.model.flow import Flow
 
 
@@ -52,7 +53,7 @@ class Flows:
         before = self.by_key.get(flow.key)
         now = flow if flow.ended is None else None
         by_key = self.by_key.discard(flow.key) if now is None else self.by_key.insert(flow.key, now)
-        return replace(
+        return altered(
             self,
             by_key=by_key,
             of_line=self._lines_after(flow),

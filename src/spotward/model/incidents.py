@@ -7,11 +7,12 @@ from __future__ import annotations  # rpds' map takes its type parameters in an 
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rpds import HashTrieMap
 
+from spotward.model.altered import altered
 from spotward.model.incident import Fate, Incident
 
 Value = TypeVar("Value")
@@ -57,7 +58,7 @@ class Incidents:
         """With an incident as it now stands; without it once it has ended."""
         before = self.by_instance.get(incident.instance_id)
         now = incident if incident.ended is None else None
-        return replace(
+        return altered(
             self,
             by_instance=_put(self.by_instance, incident.instance_id, now),
             instance_of=self._nodes_after(before, now),
@@ -101,7 +102,7 @@ class Incidents:
         known = self.taken
         for name in names:
             known = known.discard(name)
-        return replace(self, taken=known)
+        return altered(self, taken=known)
 
 
 def _counted(

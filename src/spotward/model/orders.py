@@ -3,10 +3,11 @@
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rpds import HashTrieMap
 
+from spotward.model.altered import altered
 from spotward.model.order import Order
 
 
@@ -44,7 +45,7 @@ class Orders:
         if now is not None and order.key not in keys_at.get(now.at, ()):
             keys_at = keys_at.insert(now.at, tuple(sorted((*keys_at.get(now.at, ()), order.key))))
         by_key = self.by_key.discard(order.key) if now is None else self.by_key.insert(order.key, now)
-        return replace(self, by_key=by_key, keys_at=keys_at)
+        return altered(self, by_key=by_key, keys_at=keys_at)
 
 
 def age(order: Order) -> tuple[float, str]:

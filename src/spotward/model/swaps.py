@@ -7,10 +7,11 @@ all.
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rpds import HashTrieMap
 
+from spotward.model.altered import altered
 from spotward.model.cloud import GroupId
 from spotward.model.undertaking import Swap
 
@@ -44,7 +45,7 @@ class Swaps:
     def with_swap(self, swap: Swap) -> Swaps:
         """With a swap as it now stands; without it once it has ended."""
         now = swap if swap.ended is None else None
-        return replace(
+        return altered(
             self,
             by_key=self.by_key.insert(swap.key, swap) if now is not None else self.by_key.discard(swap.key),
             keys_of=self._keys_after(swap),

@@ -7,10 +7,11 @@ through all.
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rpds import HashTrieMap
 
+from spotward.model.altered import altered
 from spotward.model.wish import WishState
 
 
@@ -37,7 +38,7 @@ class Wishes(Mapping[str, WishState]):
 
     def with_wish(self, key: str, state: WishState) -> Wishes:
         """With a wish as it now stands."""
-        return replace(self, by_key=self.by_key.insert(key, state), keys_of=self._keys_with(key, state))
+        return altered(self, by_key=self.by_key.insert(key, state), keys_of=self._keys_with(key, state))
 
     def _keys_with(self, key: str, state: WishState) -> HashTrieMap[str, tuple[str, ...]]:
         if state.action is None or key in (about := self.keys_of.get(state.action.subject, ())):
@@ -49,7 +50,7 @@ class Wishes(Mapping[str, WishState]):
         known = self.by_key.get(key)
         if known is None:
             return self
-        return replace(self, by_key=self.by_key.discard(key), keys_of=self._keys_without(key, known))
+        return altered(self, by_key=self.by_key.discard(key), keys_of=self._keys_without(key, known))
 
     def _keys_without(self, key: str, known: WishState) -> HashTrieMap[str, tuple[str, ...]]:
         if known.action is None:

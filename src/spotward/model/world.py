@@ -10,11 +10,12 @@ What the deciders add (undertakings, wishes, verdicts) comes in through `with_â€
 from __future__ import annotations  # rpds' map takes its type parameters in an annotation only
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rpds import HashTrieMap
 
 from spotward.model.action import Deed, LaunchFleet, UntagGroup
+from spotward.model.altered import altered
 from spotward.model.cloud import Group, GroupDetails, GroupId, Instance, Lifecycle, Pool, group_id
 from spotward.model.cluster_view import ClusterView
 from spotward.model.effect import GROUP_DEEDS, changed_by
@@ -159,55 +160,55 @@ class World:
         if isinstance(undertaking, Incident):
             return self._with_incident(undertaking)
         if isinstance(undertaking, Flow):
-            return replace(self, flows=self.flows.with_flow(undertaking))
+            return altered(self, flows=self.flows.with_flow(undertaking))
         if isinstance(undertaking, Order):
-            return replace(self, orders=self.orders.with_order(undertaking))
-        return replace(self, swaps=self.swaps.with_swap(undertaking))
+            return altered(self, orders=self.orders.with_order(undertaking))
+        return altered(self, swaps=self.swaps.with_swap(undertaking))
 
     def _with_incident(self, incident: Incident) -> World:
         cluster = self.cluster if incident.ended is None else self.cluster.without_pods(incident.node)
-        return replace(self, incidents=self.incidents.with_incident(incident), cluster=cluster)
+        return altered(self, incidents=self.incidents.with_incident(incident), cluster=cluster)
 
     def with_wish(self, key: str, state: WishState) -> World:
         """A wish as it stands now."""
-        world = replace(self, wishes=self.wishes.with_wish(key, state))
+        world = altered(self, wishes=self.wishes.with_wish(key, state))
         if state.state == "asked" and isinstance(state.action, LaunchFleet):
-            return replace(world, launches=self.launches.insert(key, state))
+            return altered(world, launches=self.launches.insert(key, state))
         return world
 
     def without_wish(self, key: str) -> World:
         """Without a wish that nobody has any more; how a launch was asked is kept, for its token may still be known."""
-        return replace(self, wishes=self.wishes.without(key)) if key in self.wishes else self
+        return altered(self, wishes=self.wishes.without(key)) if key in self.wishes else self
 
     def with_turn(self, key: str, turn: Turn | None) -> World:
         """What is remembered of a group of a rule, or None."""
         turns = self.turns.discard(key) if turn is None else self.turns.insert(key, turn)
-        return replace(self, turns=turns)
+        return altered(self, turns=turns)
 
     def with_verdict(self, subject: str, text: str | None) -> World:
         """Why a subject is left as it is, or None when there is nothing to say."""
         verdicts = self.verdicts.discard(subject) if text is None else self.verdicts.insert(subject, text)
-        return replace(self, verdicts=verdicts)
+        return altered(self, verdicts=verdicts)
 
     def without_surprise(self, subject: GroupId) -> World:
         """It is known by now who set its desired capacity, or will not be."""
-        return replace(self, surprises=self.surprises.discard(subject))
+        return altered(self, surprises=self.surprises.discard(subject))
 
     def with_pause(self, subject: GroupId, pause: Pause | None) -> World:
         """A group is left alone, or is so no more."""
         pauses = self.pauses.discard(subject) if pause is None else self.pauses.insert(subject, pause)
-        return replace(self, pauses=pauses)
+        return altered(self, pauses=pauses)
 
     def with_pool_trouble(self, region: str, pool: Pool, reason: str) -> World:
         """A pool failed us: it rests, longer each time."""
         memory = troubled(self.pools.get((region, pool)), time=self.time, reason=reason)
-        return replace(self, pools=self.pools.insert((region, pool), memory))
+        return altered(self, pools=self.pools.insert((region, pool), memory))
 
     # ---- what happened ---------------------------------------------------------------------------------------
 
     def after(self, event: Event) -> World:
         """The World once an event is known. Total: an event that says nothing new changes nothing but the time."""
-        world = replace(self, time=max(self.time, event.time))
+        world = altered(self, time=max(self.time, event.time))
         match event:
             case RegionObserved():
                 return world._after_region(event).without_wish(event.key)
@@ -220,7 +221,7 @@ class World:
                 missing = () if event.instance else (event.instance_id,)
                 return world._with_instances(found, missing).without_wish(event.key)
             case PoolsRecommended():
-                return replace(world, recommended=world.recommended.insert(event.key, event)).without_wish(event.key)
+                return altered(world, recommended=world.recommended.insert(event.key, event)).without_wish(event.key)
             case InterruptionNoticed():
                 return world._after_interruption(event)
             case RebalanceAdvised():
@@ -240,11 +241,11 @@ class World:
         match event:
             case BudgetsSeen():
                 incidents = self.incidents.budgets_seen([*event.gone, *(budget.id for budget in event.budgets)])
-                return replace(self, cluster=self.cluster.after(event), incidents=incidents)
+                return altered(self, cluster=self.cluster.after(event), incidents=incidents)
             case NodesSeen() | AttachmentsSeen() | TargetGroupsSeen() | ClusterSilent():
-                return replace(self, cluster=self.cluster.after(event))
+                return altered(self, cluster=self.cluster.after(event))
             case PodsSeen():
-                return replace(self, cluster=self.cluster.after(event)).without_wish(event.key)
+                return altered(self, cluster=self.cluster.after(event)).without_wish(event.key)
             case NodeMarked() | PodsAnswered() | WorkloadSeen() | TargetsSeen() | PluginAnswered():
                 return self.without_wish(event.key)
             case _:
@@ -256,15 +257,15 @@ class World:
             known = known.insert(instance.id, instance)
         for instance_id in missing:
             known = known.discard(instance_id)
-        return replace(self, instances=known)
+        return altered(self, instances=known)
 
     def _with_sight(self, group: Group, as_of: float) -> World:
-        world = replace(self._with_group(group), sights=self.sights.after_look(group.id, as_of))
+        world = altered(self._with_group(group), sights=self.sights.after_look(group.id, as_of))
         before = self.groups.get(group.id)
         if before is None or before.desired == group.desired or not self._is_in_hand(group.id):
             return world
         since = self.surprises.get(group.id, self.time)
-        return replace(world, surprises=self.surprises.insert(group.id, since))
+        return altered(world, surprises=self.surprises.insert(group.id, since))
 
     def _is_in_hand(self, subject: GroupId) -> bool:
         """Is its desired capacity being changed by us now, or was it a moment ago?"""
@@ -283,15 +284,15 @@ class World:
         for instance_id in staying:
             group_of = group_of.insert(instance_id, group.id)
         groups = self.groups.insert(group.id, group)
-        return replace(self, groups=groups, group_of=group_of, instances=instances, dooms=dooms)
+        return altered(self, groups=groups, group_of=group_of, instances=instances, dooms=dooms)
 
     def _without_group(self, subject: GroupId, as_of: float) -> World:
         """Without a group that a look did not find."""
         group = self.groups.get(subject)
         if group is None or self.sights.overtaken(subject, as_of):
             return self
-        empty = self._with_group(replace(group, members=()))
-        return replace(
+        empty = self._with_group(altered(group, members=()))
+        return altered(
             empty,
             groups=empty.groups.discard(subject),
             details=empty.details.discard(subject),
@@ -311,7 +312,7 @@ class World:
         changed = changed_by(group, wish.action)
         if changed is group:
             return self
-        return replace(
+        return altered(
             self,
             groups=self.groups.insert(event.subject, changed),
             sights=self.sights.after_deed(event.subject, wish.action, event.time),
@@ -341,7 +342,7 @@ class World:
         )
 
     def _after_region(self, event: RegionObserved) -> World:
-        world = replace(self, observed=self.observed.insert(event.region, event.time))
+        world = altered(self, observed=self.observed.insert(event.region, event.time))
         for group in event.groups:
             if not world.stale(group, event.as_of):
                 world = world._with_sight(group, event.as_of)
@@ -359,9 +360,9 @@ class World:
             world = world._with_sight(event.group, event.as_of)
         if event.details is not None:
             known = KnownDetails(time=event.time, details=event.details)
-            world = replace(world, details=world.details.insert(subject, known))
+            world = altered(world, details=world.details.insert(subject, known))
         if event.unhealthy is not None:
-            world = replace(world, unhealthy=world.unhealthy.insert(subject, frozenset(event.unhealthy)))
+            world = altered(world, unhealthy=world.unhealthy.insert(subject, frozenset(event.unhealthy)))
         return world
 
     def _after_interruption(self, event: InterruptionNoticed) -> World:
@@ -380,11 +381,11 @@ class World:
         known = self.dooms.get(event.instance_id)
         if known is None or (known.deadline is None) != (event.notice == "rebalance"):
             return self
-        return replace(self, dooms=self.dooms.discard(event.instance_id))
+        return altered(self, dooms=self.dooms.discard(event.instance_id))
 
     def _doomed(self, instance_id: str, doom: Doom, reason: str) -> World:
         """What EC2 says of one Spot instance it says of its pool as well."""
-        world = replace(self, dooms=self.dooms.insert(instance_id, doom))
+        world = altered(self, dooms=self.dooms.insert(instance_id, doom))
         instance = world.instances.get(instance_id)
         if instance is None or instance.lifecycle is not Lifecycle.SPOT:
             return world
@@ -392,7 +393,7 @@ class World:
         return world.with_pool_trouble(instance.region, pool, reason)
 
     def _after_fleet(self, event: FleetAnswered) -> World:
-        world = replace(self, launches=self.launches.discard(event.key))
+        world = altered(self, launches=self.launches.discard(event.key))
         for failure in event.failures:
             if failure.pool is not None and failure.code in CAPACITY_CODES:
                 world = world.with_pool_trouble(event.region, failure.pool, f"{failure.code}: {failure.message}")
@@ -402,11 +403,11 @@ class World:
         known = self.wishes.get(event.key)
         world = self
         if not event.transient and not event.outcome_unknown:
-            world = replace(world, launches=self.launches.discard(event.key))
+            world = altered(world, launches=self.launches.discard(event.key))
         if known is not None and isinstance(known.action, Deed):
-            world = replace(world, sights=self.sights.after_failure(known.action.subject, event.time))
+            world = altered(world, sights=self.sights.after_failure(known.action.subject, event.time))
             group = world.groups.get(known.action.subject)
             if group is not None and event.outcome_unknown and isinstance(known.action, UntagGroup):
                 # Our notes may be gone: nothing may be borrowed in the belief that they stand there.
-                world = replace(world, groups=world.groups.insert(group.id, changed_by(group, known.action)))
+                world = altered(world, groups=world.groups.insert(group.id, changed_by(group, known.action)))
         return world.with_wish(event.key, failed(known, event))

@@ -1,7 +1,6 @@
 """What a flow learns from an answer: the facts of a task once its plugin has answered, or could not be asked."""
 
-from dataclasses import replace
-
+from spotward.model.altered import altered
 from spotward.model.event import Event, Failed
 from spotward.model.flow import Flow, TaskFact, TaskState
 from spotward.model.flow_action import call_key
@@ -29,7 +28,7 @@ def learned(flow: Flow, event: Event) -> Flow:
         case PluginAnswered(task=name) if name == task.name:
             return flow.with_fact(_answered(fact, task, event))
         case PluginProgressed(task=name) if name == task.name:
-            return flow.with_fact(replace(fact, progress=cut(event.text)))
+            return flow.with_fact(altered(fact, progress=cut(event.text)))
         case Failed(key=key) if key == call_key(flow.key, task.name):
             return flow.with_fact(_unanswered(fact, task, event))
         case _:
@@ -43,7 +42,7 @@ def _answered(fact: TaskFact, task: Task, event: PluginAnswered) -> TaskFact:
     output, text = _output(event.output_json), cut(event.text)
     if output is None:
         text = cut(f"{text} (its output was left out: it is no JSON object, or too long)".strip())
-    return replace(fact, state=states[event.status], ended_time=event.time, text=text, output_json=output or "{}")
+    return altered(fact, state=states[event.status], ended_time=event.time, text=text, output_json=output or "{}")
 
 
 def _output(text: str) -> str | None:
@@ -54,17 +53,17 @@ def _output(text: str) -> str | None:
 def _unanswered(fact: TaskFact, task: Task, event: Failed) -> TaskFact:
     """It could not be asked, or did not answer in time. What can never be asked is not asked again."""
     if not event.transient:
-        return replace(fact, state=TaskState.FAILED, ended_time=event.time, text=cut(event.reason))
+        return altered(fact, state=TaskState.FAILED, ended_time=event.time, text=cut(event.reason))
     return try_failed(fact, task, event.reason, now=event.time, after_seconds=event.retry_after_seconds)
 
 
 def try_failed(fact: TaskFact, task: Task, text: str, *, now: float, after_seconds: float = 0.0) -> TaskFact:
     """A try of it failed: it rests, or that was the last."""
     if fact.tries > task.retries:
-        return replace(fact, state=TaskState.FAILED, ended_time=now, text=cut(text))
+        return altered(fact, state=TaskState.FAILED, ended_time=now, text=cut(text))
     wanted = min(max(after_seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
     pause = max(task.backoff.pause_seconds(fact.tries), wanted)
-    return replace(fact, state=TaskState.RESTING, retry_time=now + pause, text=cut(text), progress="")
+    return altered(fact, state=TaskState.RESTING, retry_time=now + pause, text=cut(text), progress="")
 
 
 def cut(text: str) -> str:

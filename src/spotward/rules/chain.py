@@ -4,8 +4,7 @@ Nothing here knows what was done last. The first task of the plan that is not ov
 order is the written one, always; and a flow that was killed in the middle goes on where the facts say.
 """
 
-from dataclasses import replace
-
+from spotward.model.altered import altered
 from spotward.model.flow import BAD, GOOD, Flow, Outcome, TaskFact, TaskState
 from spotward.model.flow_action import CallPlugin, Earlier, call_key
 from spotward.model.occurrence import json_text, json_value
@@ -71,10 +70,10 @@ def _started(steps: Steps, scene: Scene) -> Steps:
         return steps
     opens = flow.start_time if flow.plan.hours is None else flow.plan.hours.next_open(max(now, flow.start_time))
     if opens > now:
-        return steps.at(replace(flow, queued=False)).waking(opens)
+        return steps.at(altered(flow, queued=False)).waking(opens)
     if not scene.has_place(flow):
-        return steps.at(replace(flow, queued=True))
-    return steps.at(replace(flow, queued=False, started_time=now))
+        return steps.at(altered(flow, queued=True))
+    return steps.at(altered(flow, queued=False, started_time=now))
 
 
 # ---- one step --------------------------------------------------------------------------------------------------------
@@ -93,13 +92,13 @@ def _carried_on(steps: Steps, scene: Scene) -> Steps:
         return _out_of_time(steps, task, scene)
     steps = steps if limit is None else steps.waking(limit)
     if fact.state is TaskState.RESTING and scene.now < fact.retry_time:
-        return steps.at(replace(flow, waits_for="")).waking(fact.retry_time)
+        return steps.at(altered(flow, waits_for="")).waking(fact.retry_time)
     if fact.state is TaskState.WAITING and not _wanted(flow, task):
-        skipped = replace(fact, state=TaskState.SKIPPED, ended_time=scene.now)
+        skipped = altered(fact, state=TaskState.SKIPPED, ended_time=scene.now)
         return steps.knowing(skipped).noting(f"{task.name} is skipped: {_unmet(flow, task)}")
     if not scene.has_room(task.plugin):
-        return steps.at(replace(flow, waits_for=task.plugin))
-    return _asked(steps, task, replace(fact, tries=fact.tries + 1), scene)
+        return steps.at(altered(flow, waits_for=task.plugin))
+    return _asked(steps, task, altered(fact, tries=fact.tries + 1), scene)
 
 
 def _awaited(steps: Steps, task: Task, fact: TaskFact, scene: Scene) -> Steps:
@@ -116,7 +115,7 @@ def _asked(steps: Steps, task: Task, fact: TaskFact, scene: Scene) -> Steps:
     flow, now = steps.flow, scene.now
     limit = limit_time(flow)
     deadline = now + task.timeout_seconds if limit is None else min(now + task.timeout_seconds, max(limit, now))
-    asked = replace(fact, state=TaskState.ASKED, asked_time=now, progress="")
+    asked = altered(fact, state=TaskState.ASKED, asked_time=now, progress="")
     call = CallPlugin(
         flow=flow.key,
         rule=flow.rule,
@@ -131,7 +130,7 @@ def _asked(steps: Steps, task: Task, fact: TaskFact, scene: Scene) -> Steps:
         happens_time=flow.happens_time,
     )
     reason = f"`{flow.rule}` wants it when {flow.occurrence.type} occurs"
-    return steps.at(replace(flow, waits_for="").with_fact(asked)).wishing(call, reason)
+    return steps.at(altered(flow, waits_for="").with_fact(asked)).wishing(call, reason)
 
 
 def merged(usual_json: str, own_json: str) -> str:
@@ -196,10 +195,10 @@ def over(steps: Steps, outcome: Outcome, words: str, scene: Scene) -> Steps:
     """It is over. What was still to be done is left."""
     flow = steps.flow
     facts = tuple(
-        replace(fact, state=TaskState.LEFT, ended_time=scene.now)
+        altered(fact, state=TaskState.LEFT, ended_time=scene.now)
         if fact.state in (TaskState.ASKED, TaskState.RESTING)
         else fact
         for fact in flow.facts
     )
-    ended = replace(flow, facts=facts, queued=False, waits_for="", outcome=outcome, ended=words, ended_time=scene.now)
+    ended = altered(flow, facts=facts, queued=False, waits_for="", outcome=outcome, ended=words, ended_time=scene.now)
     return Steps(ended, notes=steps.notes).noting(words)

@@ -3,9 +3,10 @@
 When a flow ends or a plugin has answered, whoever waits longest for the place or the room is next, in the same step.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
+from spotward.model.altered import altered
 from spotward.model.decision import NOTHING, Decider, Decision, Verdict, WakeAt, Wish
 from spotward.model.event import Event, Failed, Restarted, Woken
 from spotward.model.flow import Flow, Outcome, TaskFact, TaskState, Turn
@@ -164,7 +165,7 @@ class _Round:
     def _retry(self, event: FlowRetried) -> None:
         known = self.world.flows.get(event.flow.key)
         if known is not None:
-            self._put(replace(known, facts=tuple(_rested(fact, self.world.time) for fact in known.facts)))
+            self._put(altered(known, facts=tuple(_rested(fact, self.world.time) for fact in known.facts)))
             self._go_on(known.key)
             return
         if (why := self._may_not_go_on(event.flow)) is not None:
@@ -266,10 +267,10 @@ def reopened(flow: Flow) -> Flow:
     followers = {task.name for step in flow.plan.steps if step.task.name in again for task in step.on_failure.tasks}
     fresh = again | followers
     facts = tuple(TaskFact(name=fact.name) if fact.name in fresh else fact for fact in flow.facts)
-    return replace(
+    return altered(
         flow, facts=facts, started_time=None, retried=flow.retried + 1, outcome=None, ended=None, ended_time=None
     )
 
 
 def _rested(fact: TaskFact, now: float) -> TaskFact:
-    return replace(fact, retry_time=now) if fact.state is TaskState.RESTING else fact
+    return altered(fact, retry_time=now) if fact.state is TaskState.RESTING else fact

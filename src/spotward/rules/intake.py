@@ -5,8 +5,9 @@ is alike.
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from spotward.model.altered import altered
 from spotward.model.decision import Verdict
 from spotward.model.flow import Flow, Turn, facts_of, turn_key
 from spotward.model.flow_event import Occurred
@@ -112,7 +113,7 @@ def _heard(taken: Intake, world: World, key: str, turn: Turn | None) -> None:
         taken.turns.append((key, Turn(heard_time=now, keep_until=now + REMEMBER_SECONDS)))
     elif now - turn.heard_time >= REFRESH_SECONDS:
         until = max(turn.keep_until, now + REMEMBER_SECONDS)
-        taken.turns.append((key, replace(turn, heard_time=now, keep_until=until)))
+        taken.turns.append((key, altered(turn, heard_time=now, keep_until=until)))
 
 
 # ---- a flow is begun -------------------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def _frozen(rule: Rule, now: float) -> Plan:
     hours = rule.plan.hours
     if hours is None:
         return rule.plan
-    return replace(rule.plan, hours=replace(hours, zone=hours.zone.between(now - 86_400.0, now + HOURS_AHEAD_SECONDS)))
+    return altered(rule.plan, hours=altered(hours, zone=hours.zone.between(now - 86_400.0, now + HOURS_AHEAD_SECONDS)))
 
 
 def group_of(rule: Rule, look: Look) -> str:

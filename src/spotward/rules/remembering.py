@@ -1,8 +1,8 @@
 """How long it is remembered what a group had, and what no rule takes; and what is forgotten when it is too much."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from spotward.model.altered import altered
 from spotward.model.decision import WakeAt, next_beat
 from spotward.model.flow import Flow, Turn
 from spotward.model.world import World
@@ -33,7 +33,7 @@ def ended_turn(flow: Flow, turn: Turn | None, rules: Rules, now: float) -> Turn:
     rule = rules.rule(flow.rule)
     waits = (rule.cooldown_seconds, rule.repeat_seconds or 0.0) if rule is not None else (0.0,)
     before = turn or Turn(heard_time=flow.born, begun_time=flow.born, number=1, keep_until=now)
-    return replace(before, ended_time=now, keep_until=now + max(REMEMBER_SECONDS, *waits))
+    return altered(before, ended_time=now, keep_until=now + max(REMEMBER_SECONDS, *waits))
 
 
 def forgettable(world: World) -> Iterator[str]:

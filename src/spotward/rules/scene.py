@@ -1,8 +1,9 @@
 """What carrying a flow on is written in: the scene it happens in, and the steps it asks for so far."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from spotward.model.altered import altered
 from spotward.model.decision import Wish
 from spotward.model.flow import Flow, TaskFact
 from spotward.model.flow_action import CallPlugin
@@ -43,7 +44,7 @@ class Steps:
 
     def at(self, flow: Flow) -> "Steps":
         """With the flow further on."""
-        return replace(self, flow=flow)
+        return altered(self, flow=flow)
 
     def knowing(self, fact: TaskFact) -> "Steps":
         """With one of its tasks as it now stands."""
@@ -51,12 +52,12 @@ class Steps:
 
     def wishing(self, action: CallPlugin, reason: str) -> "Steps":
         """With the one call that a flow may wish for at a time. It is urgent where what it is about will happen."""
-        return replace(self, wish=Wish(action=action, reason=reason, urgent=action.happens_time is not None))
+        return altered(self, wish=Wish(action=action, reason=reason, urgent=action.happens_time is not None))
 
     def waking(self, time: float) -> "Steps":
         """With a time to look again, if it is sooner than those so far."""
-        return replace(self, wake=min(self.wake, time))
+        return altered(self, wake=min(self.wake, time))
 
     def noting(self, text: str) -> "Steps":
         """With a word for the journal."""
-        return replace(self, notes=(*self.notes, Note(subject=self.flow.key, text=text)))
+        return altered(self, notes=(*self.notes, Note(subject=self.flow.key, text=text)))

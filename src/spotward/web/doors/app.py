@@ -14,8 +14,7 @@ nothing could be read; 401 without a credential; 413, 415; 429 when too much wai
 and 503 when it could not be stored in time: both say when to come again.
 """
 
-from collections.abc import Callable, Sequence
-from time import perf_counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -32,12 +31,10 @@ from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event
 from spotward.model.flow_event import Occurred
 from spotward.web.doors.body import TooLong, body_of, text_of
+from spotward.web.doors.doorkeeper import Doorkeeper, Opens
 from spotward.web.doors.letterbox import COME_AGAIN_SECONDS, Letterbox, LetterboxFull, NotStored
 from spotward.web.doors.words import Word
-from spotward.web.tallies.doors import DoorTally, door_of
-
-Opens = Callable[[str], bool]
-"""Does this `Authorization` header open the door?"""
+from spotward.web.tallies.doors import DoorTally
 
 ALERTS = {"type": "array", "items": {"type": "object", "properties": {"labels": {"type": "object"}}}}
 
@@ -104,22 +101,7 @@ def build(letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word
 
 def _keep(app: FastAPI, opens: Opens | None, tally: DoorTally) -> None:
     """Who may come in, how what went wrong is said, and what is counted."""
-
-    @app.middleware("http")
-    async def counted(request: Request, go_on: Callable[[Request], Any]) -> Response:
-        begun, status = perf_counter(), 500
-        try:
-            response = await let_in(request, go_on)
-            status = response.status_code
-            return response
-        finally:
-            tally.answered(door_of(request.url.path), str(status), perf_counter() - begun)
-
-    async def let_in(request: Request, go_on: Callable[[Request], Any]) -> Response:
-        if opens is not None and request.url.path != "/healthz" and not opens(_shown(request)):
-            return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
-        response: Response = await go_on(request)
-        return response
+    app.add_middleware(Doorkeeper, opens=opens, refusal=_nobody, tally=tally)
 
     @app.exception_handler(PayloadError)
     async def unreadable(request: Request, error: Exception) -> Response:
@@ -181,10 +163,8 @@ def _events_in(body: bytes, request: Request) -> Heard:
     return Heard(occurrences=(read_binary({k.lower(): v for k, v in request.headers.items()}, body),))
 
 
-def _shown(request: Request) -> str:
-    """The credential: a bearer token, or what an API destination sends as its key."""
-    key = request.headers.get("x-api-key")
-    return request.headers.get("authorization", "") or (f"Bearer {key}" if key else "")
+def _nobody() -> Response:
+    return _said(401, "send `Authorization: Bearer TOKEN` with a token of this server", bearer=True)
 
 
 def _said(status: int, words: str, *, bearer: bool = False) -> Response:

@@ -1,18 +1,29 @@
 """Steps of the user's rules against a real API server, with the published rights and no more."""
 
 import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from grpc import aio
 from ruamel.yaml import YAML
 
 from spotward.engine.clock import SystemClock
 from spotward.kube.for_rules import RuleHands
 from spotward.kube.resources import AUTOSCALERS, BUDGETS, DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS, Resource
 from spotward.plugins.sdk.call import Status
+from spotward.plugins.wire.hollowtrees_v1_pb2 import AlertEvent
+from tests.cli.program import Program, Running
 from tests.cluster.stage import Stage, on_stage, pod_spec
-from tests.cluster.steps import STEPS_ROLE, knocking, stepping
+from tests.cluster.steps import STEPS_ROLE, forgotten, knocking, kubeconfig, stepping
+from tests.emulator.clients import eventually
+from tests.plugins.sdk.served import Caller
 
+TOKEN = "0123456789abcdef-one"
+LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
 NOTICE = "prometheus.server.alert.SpotTerminationNotice"
 
 
@@ -248,3 +259,56 @@ async def test_steps_use_all_of_the_rights_that_their_file_grants_and_no_other(s
             assert await hands.restart(kind, where, name, key="k")
         daemons = {"get deployments", "patch deployments/scale", "list horizontalpodautoscalers"}
         assert set(kube.calls) == granted | daemons
+
+
+@contextmanager
+def serving(alone: Program, file: Path) -> Iterator[tuple[Running, int]]:
+    with alone.running("plugin", "serve", "kubernetes", "--config", str(file)) as server:
+        eventually(lambda: server.says("listens on"), seconds_max=90)
+        said = LISTENS.search(server.said)
+        assert said is not None, server.said
+        yield server, int(said[1])
+
+
+@on_stage
+async def test_a_server_of_its_own_that_was_killed_in_the_middle_finishes_what_an_engine_of_old_has_asked(
+    stage: Stage, tmp_path: Path
+) -> None:
+    node = await stage.node()
+    slow = await stage.pod(node, play={"stops-after": "5s"})
+    (tmp_path / "tokens").write_text(TOKEN)
+    settings = {
+        "port": 0,
+        "token_file": str(tmp_path / "tokens"),
+        "state": str(tmp_path / "state"),
+        "kubernetes": {"clusters": {"play": {"kubeconfig": str(await kubeconfig(stage, tmp_path))}}},
+        "nodes": {"watch_seconds": 1},
+    }
+    file = tmp_path / "plugin-config.yaml"
+    file.write_text(json.dumps(settings))
+    alone = Program(environment={}, state=tmp_path / "unused")
+
+    async def notice(port: int, number: int) -> str:
+        """What the server answers; an engine of old sends an alert again that was not answered with `ok`."""
+        data = {"cluster_name": "play", "instance": node.name}
+        event = AlertEvent(eventId=f"e-{number}", eventType=NOTICE, data=data)
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            try:
+                return await Caller(channel, TOKEN).alert(event)
+            except aio.AioRpcError as error:
+                return str(error.details())
+
+    try:
+        with serving(alone, file) as (server, port):
+            first = asyncio.create_task(notice(port, 1))
+            asked = await stage.until(lambda: stage.pod_now(slow.name), lambda pod: pod is None or pod.leaving)
+            assert asked is not None
+            server.process.kill()
+            assert await first != "ok"
+        with serving(alone, file) as (server, port):
+            await stage.until(lambda: notice(port, 2), lambda said: said == "ok")
+            assert await stage.pod_now(slow.name) is None
+            assert server.stop() == 0
+    finally:
+        await forgotten(stage)
+    assert (await stage.node_now(node.name)).unschedulable

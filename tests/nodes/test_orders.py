@@ -202,6 +202,12 @@ def test_daemons_static_and_finished_pods_stay_and_are_not_counted() -> None:
     assert {pod.name for pod in stage.cluster.pods.values() if pod.node == "n-1"} == {"log-1", "done-1", "static-1"}
 
 
+def test_each_pod_has_its_own_time_to_stop() -> None:
+    pods = (a_pod("web-1", grace_seconds=5.0), a_pod("web-2", grace_seconds=60.0))
+    stage = Stage(a_cluster(*pods)).hear(asked(10.0, goes=130.0)).play(until=60.0)
+    assert [pod.grace_seconds for deed in evictions(stage) for pod in deed.pods] == [None, None], "their own"
+
+
 def test_our_own_pod_goes_last() -> None:
     policy = NodesPolicy(cluster=CLUSTER, own_namespace="default", own_pod="us")
     stage = Stage(a_cluster(a_pod("us"), a_pod("web-1")), policy=policy).hear(asked(10.0)).play(until=90.0)

@@ -7,7 +7,7 @@ what one of them has set on a node the other takes for somebody else's.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from spotward.engine.log import log_step
 from spotward.engine.node_deciders import node_deciders, node_guards
 from spotward.engine.ports import Clock
 from spotward.engine.store import SqliteStore, this_process
+from spotward.engine.turns import Listener
 from spotward.kube.configuration import find_cluster
 from spotward.model.action import Action
 from spotward.model.errors import ConfigError, Permanent
@@ -57,21 +58,33 @@ def home_of(settings: KubernetesSteps) -> str | None:
 
 @asynccontextmanager
 async def at_work(
-    clusters: Mapping[str, RuleCluster], settings: KubernetesSteps, state: Path, nodes: NodesPolicy, clock: Clock
+    clusters: Mapping[str, RuleCluster],
+    settings: KubernetesSteps,
+    state: Path,
+    nodes: NodesPolicy,
+    clock: Clock,
+    *,
+    tell: Listener = log_step,
 ) -> AsyncIterator[None]:
-    """A house for each of the clusters, as long as the context is open. state: the directory of their journals. Raises
-    ConfigError.
+    """A house for each of the clusters, as long as the context is open. state: the directory of their journals. tell:
+    hears of each step. Raises ConfigError.
     """
     async with AsyncExitStack() as stack:
         for name, place in settings.clusters.items():
             policy = replace(nodes, cluster=name)
-            await stack.enter_async_context(house(clusters[name], place, state / name, policy, clock))
+            await stack.enter_async_context(house(clusters[name], place, state / name, policy, clock, tell=tell))
         yield
 
 
 @asynccontextmanager
 async def house(
-    cluster: RuleCluster, place: ClusterPlace, state: Path, nodes: NodesPolicy, clock: Clock
+    cluster: RuleCluster,
+    place: ClusterPlace,
+    state: Path,
+    nodes: NodesPolicy,
+    clock: Clock,
+    *,
+    tell: Listener = log_step,
 ) -> AsyncIterator[None]:
     """One, at work as long as the context is open. Raises ConfigError."""
     policy = replace(nodes, awaited=True, load_balancer_targets=False)
@@ -94,11 +107,11 @@ async def house(
             owner=this_process(),
             sources=(parts.surroundings,),
             policy=POLICY,
-            listeners=[log_step, cluster.desk.heard],
+            listeners=[tell, cluster.desk.heard],
         )
         cluster.desk.serve(live.inbox, store)
         cluster.serve(parts.kube, lambda: live.world)
-        after.push_async_callback(_ended, live, asyncio.create_task(_at_work(live, cluster.name)))
+        after.push_async_callback(_ended, live, asyncio.create_task(_at_work(live, cluster)))
         yield
 
 
@@ -106,15 +119,15 @@ def _whole(path: Path) -> Path:
     return path.expanduser()
 
 
-async def _at_work(live: Live, name: str) -> None:
+async def _at_work(live: Live, cluster: RuleCluster) -> None:
     try:
         await live.run()
-    # Whatever it is, steps about this cluster are not answered any more, and the log must say why.
-    except Exception:
-        log.exception("this cluster is looked after no more; begin again", cluster=name)
+    # Whatever it is: steps about this cluster must hear of it, and all others go on.
+    except Exception as fault:
+        log.exception("this cluster is looked after no more", cluster=cluster.name)
+        cluster.lost(f"the cluster {cluster.name} is looked after no more ({fault}); begin again")
 
 
 async def _ended(live: Live, running: asyncio.Task[None]) -> None:
     live.stop()
-    with suppress(asyncio.CancelledError):
-        await running
+    await running

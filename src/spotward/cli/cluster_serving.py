@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spotward.cli.cluster_house import at_work, home_of, house
 from spotward.cli.cluster_steps import CLUSTERS, further_of
+from spotward.cli.page_lines import tell
 from spotward.cli.rule_cluster import RuleCluster
 from spotward.config import ClusterPlace, KubernetesSteps
 from spotward.engine.desk import Desk
@@ -24,12 +25,12 @@ async def acting_in(
     """The plugin, with its engines running behind it. state: the directory of their journals. Raises ConfigError."""
     clusters, meant = further_of(settings, clock), home_of(settings)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(at_work(clusters, settings, state / CLUSTERS, nodes, clock))
+        await stack.enter_async_context(at_work(clusters, settings, state / CLUSTERS, nodes, clock, tell=tell))
         if meant is not None:
             home = clusters[meant]
         else:
             home = RuleCluster(nodes.cluster, clock, Desk())
             clusters = {nodes.cluster: home} if nodes.cluster else {}
-            alone = house(home, ClusterPlace(), state / CLUSTERS / (nodes.cluster or ONLY), nodes, clock)
-            await stack.enter_async_context(alone)
+            place = state / CLUSTERS / (nodes.cluster or ONLY)
+            await stack.enter_async_context(house(home, ClusterPlace(), place, nodes, clock, tell=tell))
         yield Kubernetes(clusters, home=home, now=clock.now, namespaces=settings.namespaces)

@@ -42,6 +42,10 @@ class RuleCluster:
         """From now on it is reached by this door, and this tells what was seen of it."""
         self._hands, self._world = RuleHands(kube, self._clock), world
 
+    def lost(self, why: str) -> None:
+        """From now on nothing can be done there."""
+        self._hands, self._missing = None, why
+
     @property
     def name(self) -> str:
         """See the port."""

@@ -10,12 +10,10 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from spotward.cli.page_lines import tell
 from spotward.cli.wire import parts
 from spotward.config import Config
-from spotward.engine.core import Step
 from spotward.engine.live import Ending, Live
-from spotward.engine.words import action_words
-from spotward.model.event import Event
 from spotward.plugins.builtin.asg_swap import AsgSwap
 
 log = logging.getLogger("spotward.plugin")
@@ -54,14 +52,3 @@ def _ended(running: "asyncio.Task[Ending]") -> None:
     if not running.cancelled():
         log.error("the engine ended: %s", running.exception() or "it was stopped")
         signal.raise_signal(signal.SIGTERM)
-
-
-def tell(_event: Event, step: Step) -> None:
-    """A listener: a line for each page."""
-    page = step.page
-    if page is None:
-        return
-    deeds = (action_words(asked.action) for asked in page.asked if asked.action.mutates)
-    others = (f"{each.subject}: {each.reason}" for each in page.refusals)
-    notes = (f"{each.subject}: {each.text}" for each in page.notes)
-    log.info("%s: %s", page.event_text, "; ".join((*deeds, *others, *notes)))

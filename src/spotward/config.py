@@ -96,6 +96,21 @@ class Web(Section):
     """The port; 0 takes a free one, and null serves no pages at all."""
 
 
+class Traces(Section):
+    """Telling an OpenTelemetry collector what led to what, from each event to what came of it."""
+
+    endpoint: str | None = None
+    """Where a collector takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces. None: nothing is told, and
+    plugins are passed the `traceparent` that came with the event. It needs the extra `spotward[otel]`."""
+
+    headers_file: Path | None = None
+    """A file of headers for the collector, `name: value` on each line. They may be secret, and are sent with every
+    batch."""
+
+    service: str = "spotward"
+    """What this process is called in traces: `service.name`."""
+
+
 class StoreSettings(Section):
     """Where the journal is kept."""
 
@@ -266,6 +281,7 @@ class Config(Section):
     doors: Doors = Doors()
     compat: Compat = Compat()
     web: Web = Web()
+    traces: Traces = Traces()
 
     @property
     def nodes_policy(self) -> NodesPolicy:

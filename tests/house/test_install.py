@@ -52,6 +52,11 @@ def test_the_base_install_starts_without_the_embedded_cloud(fresh: Path) -> None
     assert "moto" not in installed
     for command in ("run", "plan", "status", "explain"):
         assert "Usage" in run(python.with_name("spotward"), command, "--help", cwd=fresh)
+    (fresh / "traces.yaml").write_text("traces: {endpoint: 'http://127.0.0.1:4318/v1/traces'}\n")
+    words = [str(python.with_name("spotward")), "run", "--config", "traces.yaml"]
+    refused = subprocess.run(words, cwd=fresh, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "pip install 'spotward[otel]'" in refused.stderr
     for language in ("python", "go"):
         run(python.with_name("spotward"), "plugin", "new", f"in-{language}", "--language", language, cwd=fresh)
         assert (fresh / f"in-{language}" / "README.md").is_file(), "the examples are in the package"

@@ -82,7 +82,7 @@ def flow_parts(config: Config, clock: Clock, within: Iterable[Plugin] = ()) -> F
         rules=rules,
         mended=read.mended,
         host=host,
-        hands=FlowHands(host, clock, letterbox.aside),
+        hands=FlowHands(host, clock, letterbox.aside, traced=config.traces.endpoint is not None),
         letterbox=letterbox,
         reactions=reactions,
     )

@@ -21,12 +21,14 @@ from spotward.cli.rule_check import asking
 from spotward.cli.status import status
 from spotward.cli.stores import STANDBY_SECONDS, place_words, shared, to_read
 from spotward.cli.telling import Teller, say_ignored, say_mended, say_outside, say_undone
+from spotward.cli.tracing import check_extra, tracing
 from spotward.cli.wire import Parts, parts
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
 from spotward.engine.live import Ending, Why
 from spotward.engine.ports import Delivery, Store
 from spotward.engine.store import SqliteStore
+from spotward.engine.turns import Listener
 from spotward.events.envelope import Ignored
 from spotward.events.eventbridge import parse_all
 from spotward.groups.assess import Fate, assess
@@ -61,6 +63,7 @@ log_ = structlog.get_logger("spotward")
 async def forever(config: Config, *, log: str) -> int:
     """The daemon: events from the queue, a look from time to time, pages about itself; until a signal."""
     seldom_collected()
+    check_extra(config)
     tell = Teller(log)
     house = await parts(config)
     say_mended(house.flows.mended if house.flows is not None else ())
@@ -86,6 +89,7 @@ async def forever(config: Config, *, log: str) -> int:
             ),
         )
         async with (
+            tracing(config, house.clock) as traces,
             serving(view, host=config.web.host, port=config.web.port) as address,
             further_at_work(house.steps, config, house.clock),
             open_doors(house.flows, config, house.clock, store) as door,
@@ -93,7 +97,7 @@ async def forever(config: Config, *, log: str) -> int:
         ):
             tell.started(regions=house.regions, pages=address, queue=config.queue, doors=door)
             while True:
-                if await _turn(house, store, view, tell):
+                if await _turn(house, store, view, [tell, view, *traces]):
                     break
                 # All that was known may be out of date: the next turn begins as a start does, with nothing.
                 house.close()
@@ -107,9 +111,9 @@ async def forever(config: Config, *, log: str) -> int:
     return Exit.DONE
 
 
-async def _turn(house: Parts, store: Store, view: "View", tell: Teller) -> bool:
+async def _turn(house: Parts, store: Store, view: "View", listeners: Sequence[Listener]) -> bool:
     """Act until a signal: True then. False if another replica took over, so that we are to stand by again."""
-    live = house.live(store, sources=house.sources(), listeners=[tell, view], waiting=True)
+    live = house.live(store, sources=house.sources(), listeners=listeners, waiting=True)
     view.follow(live)
     try:
         await live.run(signals=True)

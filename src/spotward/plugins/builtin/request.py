@@ -66,6 +66,8 @@ class Http(Plugin):
             return done(f"would call {wanted.target}")
         try:
             headers = {"content-type": target.content_type, "idempotency-key": call.key, **target.headers}
+            if call.traceparent:
+                headers.setdefault("traceparent", call.traceparent)
             if target.token_file is not None:
                 headers["authorization"] = f"Bearer {secret(target.token_file)}"
         except Unset as error:

@@ -11,7 +11,7 @@ from spotward.plugins.host.settings import PluginSettings, Speaks
 from spotward.plugins.host.speakers import Listener, Missed, Speaker
 from spotward.plugins.host.wires import Wire
 from spotward.plugins.sdk.call import Answer, Call, Problem, done, failed, refused
-from spotward.plugins.sdk.doors import FIRST, OWN, SECOND
+from spotward.plugins.sdk.doors import FIRST, OWN, SECOND, TRACEPARENT
 from spotward.plugins.sdk.hollowtrees import first_message, second_message
 from spotward.plugins.sdk.messages import answer_value, call_message, struct
 from spotward.plugins.wire import plugin_pb2 as own
@@ -60,7 +60,7 @@ class _Own:
         body = call_message(call).SerializeToString()
         method: aio.UnaryStreamMultiCallable[bytes, bytes] = self._wire.channel().unary_stream(f"/{OWN}/Handle")
         try:
-            async for each in method(body, metadata=self._wire.metadata(), timeout=seconds):
+            async for each in method(body, metadata=_metadata(self._wire, call), timeout=seconds):
                 response = own.HandleResponse.FromString(each)
                 if response.WhichOneof("moment") == "result":
                     return answer_value(response.result)
@@ -95,7 +95,7 @@ class _Old:
         path = f"/{FIRST}/HandleAlert" if self._first else f"/{SECOND}/Handle"
         method: aio.UnaryUnaryMultiCallable[bytes, bytes] = self._wire.channel().unary_unary(path)
         # They know no idempotency key; one that was made since can read it here.
-        metadata = (*self._wire.metadata(), ("idempotency-key", call.key.encode("ascii", "replace").decode()))
+        metadata = (*_metadata(self._wire, call), ("idempotency-key", call.key.encode("ascii", "replace").decode()))
         try:
             await method(message.SerializeToString(), metadata=metadata, timeout=seconds)
         except aio.AioRpcError as error:
@@ -108,6 +108,11 @@ class _Old:
 
     async def close(self) -> None:
         await self._wire.close()
+
+
+def _metadata(wire: Wire, call: Call) -> tuple[tuple[str, str], ...]:
+    """What goes with a call: who we are, and in which trace it stands. Raises Permanent."""
+    return (*wire.metadata(), *(((TRACEPARENT, call.traceparent),) if call.traceparent else ()))
 
 
 def _answer_in(error: aio.AioRpcError, seconds: float) -> Answer:

@@ -72,6 +72,8 @@ class ByHttp:
         import httpx
 
         headers = {"content-type": content_type, "idempotency-key": call.key.encode("ascii", "replace").decode()}
+        if call.traceparent:
+            headers["traceparent"] = call.traceparent
         if (sent := token(self._settings.trust)) is not None:
             headers["authorization"] = f"Bearer {sent}"
         client = await self._connected()

@@ -11,6 +11,7 @@ from spotward.model.flow_action import CallPlugin, Earlier
 from spotward.model.flow_event import OUTPUT_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, PluginAnswered, PluginProgressed
 from spotward.model.flow_event import Status as Answered
 from spotward.model.occurrence import Occurrence, json_value
+from spotward.model.trace import sent_with
 from spotward.plugins.host.host import Host
 from spotward.plugins.sdk.call import Answer, Call, Happening, Status
 
@@ -24,9 +25,9 @@ PROGRESS_SECONDS = 1.0
 class FlowHands:
     """Calls plugins for flows."""
 
-    def __init__(self, host: Host, clock: Clock, tell: Teller | None = None) -> None:
-        """tell: hears of progress; None where nobody wants to."""
-        self._host, self._clock, self._tell = host, clock, tell
+    def __init__(self, host: Host, clock: Clock, tell: Teller | None = None, *, traced: bool = False) -> None:
+        """tell: hears of progress; None where nobody wants to. traced: do we tell of traces?"""
+        self._host, self._clock, self._tell, self._traced = host, clock, tell, traced
 
     async def do(self, action: CallPlugin, attempt: int) -> PluginAnswered:
         """Call the plugin once, within its time. Raises OutsideError when it could not be asked."""
@@ -34,7 +35,10 @@ class FlowHands:
         if seconds <= 0:
             raise Transient("its time was over before the call could be made", code="PluginLate")
         answer = await self._host.call(
-            action.plugin, call_of(action), seconds=seconds, listener=_Progress(action, self._clock, self._tell).heard
+            action.plugin,
+            call_of(action, traced=self._traced),
+            seconds=seconds,
+            listener=_Progress(action, self._clock, self._tell).heard,
         )
         text, output = _said(answer)
         return PluginAnswered(
@@ -72,8 +76,8 @@ class _Progress:
         await asyncio.shield(self._tell(told))
 
 
-def call_of(action: CallPlugin) -> Call:
-    """What the plugin is asked."""
+def call_of(action: CallPlugin, *, traced: bool = False) -> Call:
+    """What the plugin is asked. traced: do we tell of traces?"""
     return Call(
         key=action.idempotency_key,
         event=happening(action.occurrence),
@@ -83,6 +87,7 @@ def call_of(action: CallPlugin) -> Call:
         attempt=action.tries,
         earlier={each.task: _earlier(each) for each in action.earlier if each.state is not TaskState.SKIPPED},
         happens=action.happens_time,
+        traceparent=sent_with(action, traced=traced),
     )
 
 

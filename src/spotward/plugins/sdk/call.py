@@ -106,6 +106,8 @@ class Call:
     """How long the caller waits for the answer, as of when the call came; None when it does not say."""
     dry_run: bool = False
     """Say what would be done, and do nothing."""
+    traceparent: str = ""
+    """W3C Trace Context of the call, for a plugin that tells of traces; empty where nobody does."""
     tell: Callable[[str, float], Awaitable[None]] = _unheard
 
     async def progress(self, text: str, fraction: float = 0.0) -> None:

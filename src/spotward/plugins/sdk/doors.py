@@ -30,6 +30,9 @@ SECOND = "proto.EventHandler"
 
 Context = aio.ServicerContext[bytes, bytes]
 
+TRACEPARENT = "traceparent"
+"""Metadata of W3C Trace Context."""
+
 _SAID = 256
 """So many reports of progress may wait for a slow caller; more are left out."""
 
@@ -91,7 +94,9 @@ class Doors:
                 said.put_nowait(own.HandleResponse(progress=own.Progress(text=text, fraction=fraction)))
 
         try:
-            call = call_value(request, seconds_left=_seconds_left(context), tell=tell)
+            call = call_value(
+                request, seconds_left=_seconds_left(context), tell=tell, traceparent=_traceparent(context)
+            )
         except Unreadable as error:
             await _refuse(context, str(error))
         answering = asyncio.ensure_future(self._answer(call))
@@ -107,7 +112,12 @@ class Doors:
     async def handle_alert(self, body: bytes, context: Context) -> bytes:
         """The first generation's door."""
         alert = await _read(first.AlertEvent, body, context)
-        call = Call(key=alert.eventId, event=first_value(alert), seconds_left=_seconds_left(context))
+        call = Call(
+            key=alert.eventId,
+            event=first_value(alert),
+            seconds_left=_seconds_left(context),
+            traceparent=_traceparent(context),
+        )
         await self._old_answer(call, context)
         return first.ActionResult(status=OK).SerializeToString()
 
@@ -118,7 +128,8 @@ class Doors:
             event = second_value(message)
         except Unreadable as error:
             await _refuse(context, str(error))
-        await self._old_answer(Call(key=event.id, event=event, seconds_left=_seconds_left(context)), context)
+        call = Call(key=event.id, event=event, seconds_left=_seconds_left(context), traceparent=_traceparent(context))
+        await self._old_answer(call, context)
         return second.Result(status=OK).SerializeToString()
 
     async def _old_answer(self, call: Call, context: Context) -> None:
@@ -169,6 +180,12 @@ async def _read(kind: type[M], body: bytes, context: Context) -> M:
 def _seconds_left(context: Context) -> float | None:
     left: float | None = context.time_remaining()
     return left if left is not None and isfinite(left) else None
+
+
+def _traceparent(context: Context) -> str:
+    """What the caller says of its trace, as OpenTelemetry's own instrumentation of gRPC does it."""
+    sent = context.invocation_metadata() or ()
+    return next((str(value) for name, value in sent if name == TRACEPARENT), "")
 
 
 async def _refuse(context: Context, words: str) -> NoReturn:

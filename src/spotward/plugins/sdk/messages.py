@@ -169,7 +169,11 @@ def call_message(call: Call) -> HandleRequest:
 
 
 def call_value(
-    message: HandleRequest, *, seconds_left: float | None, tell: Callable[[str, float], Any] | None = None
+    message: HandleRequest,
+    *,
+    seconds_left: float | None,
+    tell: Callable[[str, float], Any] | None = None,
+    traceparent: str = "",
 ) -> Call:
     """Raises Unreadable."""
     return Call(
@@ -183,6 +187,7 @@ def call_value(
         happens=seconds(message.happens) if message.HasField("happens") else None,
         seconds_left=seconds_left,
         dry_run=message.dry_run,
+        traceparent=traceparent,
         **({} if tell is None else {"tell": tell}),
     )
 

@@ -98,12 +98,12 @@ def test_what_no_rule_takes_is_said_once() -> None:
 def test_a_flood_of_others_does_not_make_it_forgotten() -> None:
     stage = played(hourly()).play(10)
     world = stage.world
-    turn = world.turns["@schedule tidy"]
+    turn = world.turns["schedule: tidy"]
     for number in range(TURNS_MAX + 1):
         world = world.with_turn(f"r {number}", turn)
     forgotten = set(forgettable(world))
     assert len(forgotten) > 1
-    assert "@schedule tidy" not in forgotten
+    assert "schedule: tidy" not in forgotten
 
 
 def test_two_schedules_do_not_hold_each_other_up() -> None:

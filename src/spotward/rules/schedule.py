@@ -22,7 +22,7 @@ from spotward.rules.cron import Cron
 TYPE = "schedule."
 """What the type of a stroke begins with; the schedule's name follows."""
 
-MARK = "@schedule "
+MARK = "schedule: "
 """What the key of a schedule begins with, in memory and where it is woken. No rule is called so."""
 
 LATE_SECONDS = 60.0
@@ -100,7 +100,7 @@ def struck(schedule: Schedule, world: World) -> Stroke:
     turn = _marked(schedule, now, due, following, number=mark.number + 1)
     if now - due > LATE_SECONDS and not schedule.run_missed:
         text = f"the stroke of {moment(due)} was missed while nobody ran, and is skipped"
-        return Stroke(turn=turn, wake=wake, note=Note(subject=f"schedule {schedule.name}", text=text))
+        return Stroke(turn=turn, wake=wake, note=Note(subject=schedule.key, text=text))
     return Stroke(occurred=Occurred(time=now, occurrence=_stroke(schedule, due), door="schedule"), turn=turn, wake=wake)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from spotward.engine.store import SqliteStore
+from spotward.model.world import World
 from spotward.plugins.wire.cloudevents_pb2 import CloudEvent, PublishRequest
 from spotward.web.doors.by_grpc import SERVICE
 from tests.cli.program import Program, Running
@@ -93,6 +96,17 @@ def test_what_comes_by_any_way_begins_the_flow_of_its_rule(
     assert queued.event.data["detail"] == {"number": "5"}
     dues = [call.event.data["due"] for call in recorder.calls if call.step == "struck"]
     assert len(dues) == len(set(dues)) >= 2
+    struck = asyncio.run(remembered(spotward)).turns["schedule: often"]
+    assert struck.number >= 2, "what was struck last outlives the process"
+
+
+async def remembered(spotward: Program) -> World:
+    """What the next start will know."""
+    store = SqliteStore.to_read(spotward.state)
+    try:
+        return (await store.load()).world
+    finally:
+        await store.close()
 
 
 def wanted(recorder: Recorder) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spotward.cli.plugin import parser, said
 from spotward.cli.plugin_file import FILE_NAMES, PluginFile, found, read
 from spotward.model.errors import ConfigError
 
@@ -92,6 +93,12 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     assert read(tmp_path / "plugin-config.toml", said={"port": 1234}).port == 1234
     with pytest.raises(ConfigError, match=r"^the command line: `port` is 70000: Input should be less"):
         read(None, said={"port": 70000})
+
+
+def test_regions_of_the_command_line_take_the_place_of_those_of_the_file(tmp_path: Path) -> None:
+    reading(tmp_path, OF_OLD)
+    told = parser().parse_args(["serve", "asg-swap", "--region", "us-east-1", "--region", "us-west-2"])
+    assert read(tmp_path / "plugin-config.toml", said=said(told)).every_region == ("us-east-1", "us-west-2")
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from tests.cli.program import Program, Running
 from tests.emulator.clients import eventually
 from tests.plugins.receiver import receiving
 from tests.plugins.sdk.served import Caller, request
+from tests.plugins.sdk.test_safety import issue
 
 TOKEN = "0123456789abcdef-one"
-LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
+LISTENS = re.compile(r"listens on (?:127\.0\.0\.1|0\.0\.0\.0):(\d+)")
 
 
 @contextmanager
@@ -102,6 +103,31 @@ def test_a_start_that_would_let_anybody_in_is_refused_in_words(alone: Program, t
         said = alone("plugin", "serve", "notify", "--config", file, "--port", "0", code=Exit.USAGE).err
         assert f"{file}: " in said
         assert words in said
+
+
+def test_beyond_this_machine_only_who_shows_a_certificate_comes_in(alone: Program, tmp_path: Path) -> None:
+    issue(tmp_path, "ca", "server", "client")
+    issue(tmp_path, "other", "stranger")
+    settings: dict[str, object] = {
+        "host": "0.0.0.0",
+        "token_file": None,
+        "certificate": str(tmp_path / "server.crt"),
+        "key": str(tmp_path / "server.key"),
+        "client_ca": str(tmp_path / "ca.crt"),
+    }
+    with served(alone, tmp_path, settings, "exec") as (_, port):
+        words = ("plugin", "describe", f"127.0.0.1:{port}", "--ca", tmp_path / "ca.crt", "--seconds", "20")
+        mine = ("--tls-certificate", tmp_path / "client.crt", "--tls-key", tmp_path / "client.key")
+        assert alone(*words, *mine).out.startswith("exec 1\n")
+        theirs = ("--tls-certificate", tmp_path / "stranger.crt", "--tls-key", tmp_path / "stranger.key")
+        for others in ((), theirs):
+            assert "could not be reached" in alone(*words, *others, code=Exit.OUTSIDE).err
+
+
+def test_what_is_unsafe_is_told_before_anything_is_connected_to(alone: Program, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text("port = 0")
+    said = alone("plugin", "serve", "kubernetes", "--config", tmp_path / "p.toml", code=Exit.USAGE).err
+    assert "anybody who reaches this address could make it act" in said
 
 
 def test_what_is_missing_or_wrong_is_told_with_the_file(alone: Program, tmp_path: Path) -> None:

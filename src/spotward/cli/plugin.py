@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spotward.cli.exits import Exit
 from spotward.model.errors import ConfigError
@@ -61,6 +61,7 @@ def _add_serve(kinds: "Kinds") -> None:
     )
     each.add_argument("--host", metavar="ADDRESS", help="Where to listen. Default: 127.0.0.1")
     each.add_argument("--port", type=int, metavar="PORT", help="The port; 0 takes a free one. Default: 8888")
+    each.add_argument("--region", action="append", metavar="REGION", help="A region to act in. Repeatable.")
     each.add_argument("--token-file", metavar="FILE", help="Let in who sends one of the tokens in this file.")
     each.add_argument("--insecure", action="store_true", default=None, help="Let everybody in, readable on the way.")
 
@@ -72,10 +73,15 @@ def _serve(told: Namespace) -> int:
 
     entry = from_the_shelf(told.name)
     file = told.config or found(Path(sys.argv[0]).resolve())
-    given = {name: getattr(told, name) for name in ("host", "port", "token_file", "insecure")}
-    settings = read(file, said={name: value for name, value in given.items() if value is not None})
-    asyncio.run(serve(entry, settings, file))
+    asyncio.run(serve(entry, read(file, said=said(told)), file))
     return Exit.DONE
+
+
+def said(told: Namespace) -> dict[str, Any]:
+    """Settings of `serve` that stand on the command line."""
+    given = {name: getattr(told, name) for name in ("host", "port", "token_file", "insecure")}
+    regions = {"region": None, "regions": told.region} if told.region else {}
+    return {name: value for name, value in given.items() if value is not None} | regions
 
 
 def _add_list(kinds: "Kinds") -> None:

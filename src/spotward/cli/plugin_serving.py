@@ -41,6 +41,7 @@ async def _served(entry: Shelved, settings: PluginFile) -> None:
         only_when_asked=settings.only_when_asked,
         observe_seconds=settings.observe_seconds,
     )
+    _check(settings)  # first: what is not safe connects to nothing
     async with entry.ready(ground) as plugin:
         server = await _started(plugin, settings)
         try:
@@ -48,6 +49,13 @@ async def _served(entry: Shelved, settings: PluginFile) -> None:
             log.info("calls under way have %g s to end", settings.grace_seconds)
         finally:
             await server.stop()
+
+
+def _check(settings: PluginFile) -> None:
+    try:
+        settings.safety.checked(host_of(settings.place.address))
+    except Unsafe as error:
+        raise ConfigError(str(error)) from error
 
 
 async def _started(plugin: Plugin, settings: PluginFile) -> Server:

@@ -69,9 +69,10 @@ def flow_parts(config: Config, clock: Clock, within: Iterable[Plugin] = ()) -> F
     if config.flows.rules is None and not config.compat.hollowtrees and not doors_open:
         return None
     reactions = Reactions()
+    within = tuple(within)
     own = [*_own(config, reactions), *within]
     read = read_rules(config, [plugin.name for plugin in own])
-    rules = read.rules
+    rules = read.rules.with_own({plugin.name: plugin.calls_at_once_max for plugin in within})
     unknown = sorted(set(config.flows.plugins) - {callee.name for callee in rules.every_callee})
     if unknown:
         raise ConfigError(f"flows.plugins names `{unknown[0]}`, which is no plugin of the rules file")

@@ -92,6 +92,12 @@ class Rules:
         named = (each for file in self.files for each in file.callees if each.name == name)
         return next(named, Callee(name=name, kind="builtin"))
 
+    def with_own(self, at_once: Mapping[str, int]) -> "Rules":
+        """With plugins that come along and that no file names, each with its limit of calls at once."""
+        named = {each.name for each in self.every_callee}
+        own = (Callee(name=name, kind="builtin", at_once=limit) for name, limit in at_once.items() if name not in named)
+        return replace(self, callees=(*self.callees, *own))
+
     def limited(self, at_once: Mapping[str, int]) -> "Rules":
         """With other limits for some plugins, by their names."""
         callees = tuple(replace(each, at_once=at_once.get(each.name, each.at_once)) for each in self.callees)

@@ -90,6 +90,8 @@ class AsgSwap(Plugin):
     name = "asg-swap"
     version = "1"
     properties = SwapStep
+    calls_at_once_max = 1_000
+    """It only waits; and where a whole pool is taken, nobody may wait for his turn to be heard."""
 
     def __init__(self, orders: Orders, clock: Clock, regions: Sequence[str]) -> None:
         """regions: those that are looked after."""

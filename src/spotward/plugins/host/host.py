@@ -16,9 +16,6 @@ from spotward.plugins.host.speakers import Listener, Missed, Speaker
 from spotward.plugins.sdk.call import Answer, Call, Problem
 from spotward.plugins.sdk.plugin import Plugin
 
-OWN_CALLS_AT_ONCE = 100
-"""Of a plugin that is called where it is."""
-
 VALIDATE_SECONDS = 5.0
 """How long a plugin may think about whether properties are right."""
 
@@ -47,7 +44,8 @@ class Host:
                 raise ConfigError(f"two plugins are called `{settings.name}`; rename one", setting="plugins")
             self._lines[settings.name] = _Line(settings, _speaker(settings, invoke), clock)
         for plugin in own:
-            inside = PluginSettings(name=plugin.name, address="127.0.0.1:1", calls_at_once_max=OWN_CALLS_AT_ONCE)
+            at_once = plugin.calls_at_once_max
+            inside = PluginSettings(name=plugin.name, address="127.0.0.1:1", calls_at_once_max=at_once)
             self._lines.setdefault(plugin.name, _Line(inside, InProcess(plugin), clock))
 
     @property

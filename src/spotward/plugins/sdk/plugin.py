@@ -43,6 +43,8 @@ class Plugin:
     """What it does, for a person; the first paragraph of the docstring unless set."""
     event_types: tuple[str, ...] = ()
     """Event types it takes, with globs; others are answered as ignored. None means that it takes every type."""
+    calls_at_once_max: int = 100
+    """So many calls of it are under way at once where Spotward calls it within its own process."""
     properties: type | None = None
     """A dataclass or pydantic model of a step's properties; None when they are left as they are."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -12,8 +14,12 @@ from spotward.cli.flow_parts import FlowParts, flow_parts
 from spotward.cli.telling import Teller, say_mended
 from spotward.config import parse
 from spotward.engine.clock import SystemClock
-from spotward.model.errors import ConfigError
+from spotward.model.errors import ConfigError, Transient
+from spotward.plugins.sdk import Call, Happening, done
+from tests.aws.conftest import set_environment
 from tests.cli.program import Program
+from tests.plugins.receiver import receiving
+from tests.plugins.sdk.served import in_a_loop
 
 OLD = """
 global: {bindAddr: ":9092"}
@@ -101,3 +107,52 @@ def test_who_checks_is_told_when_schedules_strike_and_what_of_an_old_file_is_oth
     assert lines[1].startswith("schedule.often: next at 2")
     assert lines[2].endswith("03:30:00Z")
     assert any("config.yaml:2:9: `global.bindAddr`" in line for line in lines[3:])
+
+
+# ---- plugins that are in AWS -----------------------------------------------------------------------------------------
+
+IN_AWS = """
+version: 1
+plugins: {resize: {kind: lambda, address: "arn:aws:lambda:eu-west-1:123456789012:function:spotward-resize"}}
+rules: [{name: grow, events: "com.example.*", steps: [{plugin: resize}]}]
+"""
+CALL = Call(key="grow.1.resize", event=Happening(id="1", source="/s", type="com.example.full"))
+
+
+@in_a_loop
+async def test_a_step_runs_a_function_and_a_function_that_does_not_answer_is_left_alone(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "rules.yaml").write_text(IN_AWS)
+    with receiving() as receiver:
+        set_environment(monkeypatch, receiver.url)
+        limits = "plugins: {resize: {failures_max: 1, rest_seconds: 60}}"
+        found = connected(f"flows: {{rules: {files}/rules.yaml, {limits}}}")
+        receiver.answer = b'{"status": "done", "text": "it has room again"}'
+        assert await found.host.call("resize", CALL, seconds=20) == done("it has room again")
+        receiver.pause.clear()
+        with pytest.raises(Transient, match="did not answer within"):
+            await found.host.call("resize", CALL, seconds=0.3)
+        with pytest.raises(Transient, match="resize is left alone for"):
+            await found.host.call("resize", CALL, seconds=20)
+        receiver.pause.set()
+        path, _, body = receiver.heard[0]
+        await found.close()
+    assert path.endswith(
+        "/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aspotward-resize/invocations"
+    )
+    assert json.loads(body)["idempotencykey"] == "grow.1.resize"
+
+
+@in_a_loop
+async def test_notify_tells_a_topic(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as receiver:
+        set_environment(monkeypatch, receiver.url)
+        topic = "{kind: sns, arn: 'arn:aws:sns:eu-west-1:123456789012:spotward-oncall'}"
+        found = connected(f"flows: {{rules: {files}/rules.yaml, notify: {{oncall: {topic}}}}}")
+        receiver.answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+        told = replace(CALL, properties={"to": ["oncall"], "text": "it is full", "title": "full"})
+        assert await found.host.call("notify", told, seconds=20) == done("oncall: published")
+        await found.close()
+        said = parse_qs(receiver.heard[0][2].decode())
+    assert (said["Message"], said["Subject"], said["TopicArn"]) == (["it is full"], ["full"], [said["TopicArn"][0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import pytest
 
@@ -138,8 +138,8 @@ async def test_a_step_runs_a_function_and_a_function_that_does_not_answer_is_lef
         receiver.pause.set()
         path, _, body = receiver.heard[0]
         await found.close()
-    assert path.endswith(
-        "/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aspotward-resize/invocations"
+    assert unquote(path).endswith(
+        "/functions/arn:aws:lambda:eu-west-1:123456789012:function:spotward-resize/invocations"
     )
     assert json.loads(body)["idempotencykey"] == "grow.1.resize"
 
@@ -155,4 +155,5 @@ async def test_notify_tells_a_topic(files: Path, monkeypatch: pytest.MonkeyPatch
         assert await found.host.call("notify", told, seconds=20) == done("oncall: published")
         await found.close()
         said = parse_qs(receiver.heard[0][2].decode())
-    assert (said["Message"], said["Subject"], said["TopicArn"]) == (["it is full"], ["full"], [said["TopicArn"][0]])
+    assert (said["Message"], said["Subject"]) == (["it is full"], ["full"])
+    assert said["TopicArn"] == ["arn:aws:sns:eu-west-1:123456789012:spotward-oncall"]

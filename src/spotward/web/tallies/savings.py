@@ -9,8 +9,9 @@ from spotward.model.world import World
 from spotward.web.figures import savings
 from spotward.web.tallies.bounded import Counts
 
-LOOK_SECONDS = 60.0
-"""So often the estimate is worked out; in between it is taken to stay."""
+LOOK_SECONDS = 300.0
+"""So often the estimate is worked out; in between it is taken to stay. It costs a tenth of a second of the loop for ten
+thousand instances, so it is not done for each event."""
 
 GROUPS_MAX = 5_000
 """So many groups are told apart, those that are no more included."""

@@ -101,9 +101,27 @@ def test_a_time_that_passed_long_ago_hurries_nobody() -> None:
     assert not stage.of(DeletePods)
 
 
+def test_a_machine_that_goes_in_hours_has_these_hours() -> None:
+    cluster = a_cluster(a_pod("web-1"), budgets=(a_budget("web", max_unavailable="0"),))
+    stage = Stage(cluster).hear(asked(10.0, goes=9000.0)).play(until=8900.0)
+    assert not stage.of(DeletePods)
+    assert order(stage).status is None
+    stage.play(until=9000.0)
+    assert (order(stage).status, told(stage)["past_budget"]) == (Status.DONE, 1)
+
+
 def test_no_rule_gives_a_machine_more_time_than_ec2_does() -> None:
-    stage = Stage(a_cluster(a_pod("web-1"))).hear(asked(10.0, goes=9000.0)).play(until=11.0)
+    stage = Stage(a_cluster(a_pod("web-1"))).notice("i-1", 10.0).hear(asked(12.0, goes=9000.0)).play(until=14.0)
     assert stage.incident().deadline == 130.0
+
+
+def test_a_notice_that_is_said_again_after_its_time_keeps_the_node_no_longer() -> None:
+    cluster = a_cluster(a_pod("web-1"))
+    stage = Stage(cluster).hear(asked(10.0, goes=130.0), asked(400.0, goes=130.0, key="again")).play(until=500.0)
+    assert stage.incident().causes == {Cause.INTERRUPTION}
+    assert order(stage, "again").status is Status.DONE, "it is empty"
+    stage.play(until=4000.0)
+    assert not cluster.nodes["n-1"].unschedulable, "its time passed long ago, and the machine is well"
 
 
 def test_called_off_the_node_gets_back_what_was_set_and_nothing_else() -> None:

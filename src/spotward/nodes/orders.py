@@ -17,7 +17,7 @@ from spotward.model.node_order import DrainWanted, NodeWanted, ReturnWanted
 from spotward.model.order import Order, Ordered
 from spotward.model.units import counted, listed
 from spotward.model.world import World
-from spotward.nodes.intake import ADOPTED_LATE_SECONDS, NOTICE_SECONDS_MAX, born, heard_of, is_foreign, node_of
+from spotward.nodes.intake import ADOPTED_LATE_SECONDS, born, heard_of, is_foreign, node_of
 from spotward.nodes.keys import Errand, key_of
 from spotward.nodes.policy import NodesPolicy, Response
 from spotward.nodes.report import GRACEFUL, KILLED, SHORTENED, how, summary
@@ -46,6 +46,8 @@ def ordered(world: World, event: Ordered, policy: NodesPolicy) -> Incident | Non
 def _to_empty(world: World, event: Ordered, wanted: DrainWanted, policy: NodesPolicy) -> Incident | None:
     signal = _signal(wanted, event)
     known = world.incidents.get(wanted.instance_id)
+    if known is not None and known.forced and wanted.goes_time is not None and signal.id == STAYS:
+        return None  # said again after its time: it is the same thing, and holds no longer for that
     if known is None and (policy.response(signal.cause) is Response.OFF or not _may_be_ours(world, wanted, policy)):
         return None
     return heard_of(known or born(world, wanted.region, wanted.instance_id), signal)
@@ -62,8 +64,7 @@ def _signal(wanted: DrainWanted, event: Ordered) -> Signal:
     goes, now = wanted.goes_time, event.time
     if goes is None or goes < now - ADOPTED_LATE_SECONDS:
         return Signal(cause=Cause.ASKED, id=STAYS, time=now, text=event.by)
-    deadline = min(goes, now + NOTICE_SECONDS_MAX)
-    return Signal(cause=Cause.INTERRUPTION, id=GOES, time=now, deadline=deadline, text=event.by)
+    return Signal(cause=Cause.INTERRUPTION, id=GOES, time=now, deadline=goes, text=event.by)
 
 
 def _called_off(world: World, event: Ordered) -> Incident | None:
@@ -125,8 +126,9 @@ def _emptied(wanted: DrainWanted, incident: Incident | None, world: World, polic
         return (Status.FAILED if incident.node else Status.REFUSED), incident.ended
     if incident.off_time is not None:
         return Status.FAILED, f"the machine of {wanted.node} is {incident.off_state} already: {summary(incident)}"
-    if not _asked(incident):
-        return Status.FAILED, f"the drain of {wanted.node} was called off"
+    if not incident.held or not (_asked(incident) or incident.forced):
+        why = listed(s.over for s in incident.signals if s.over is not None and s.id in (STAYS, GOES))
+        return Status.FAILED, f"the drain of {wanted.node} came to nothing: {why or 'nobody wants it any more'}"
     return _under_way(wanted, incident, world, policy)
 
 

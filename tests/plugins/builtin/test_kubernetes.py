@@ -56,8 +56,8 @@ def test_a_node_is_found_by_what_old_and_new_alerts_say(labels: dict[str, str]) 
 
 def test_a_node_is_found_by_an_event_of_ec2() -> None:
     cluster = PaperCluster()
-    call = a_call(type_="EC2 Spot Instance Interruption Warning", data={"detail": {"instance-id": "i-1"}})
-    answered(a_plugin(cluster), replace(call, properties={"action": "drain"}, happens=NOW + 90.0))
+    call = a_call(type_="aws.ec2.spot-instance-interruption-warning", data={"detail": {"instance-id": "i-1"}})
+    answered(a_plugin(cluster), replace(call, happens=NOW + 90.0))
     assert (drained(cluster).node, drained(cluster).goes_time) == ("n-1", NOW + 90.0)
 
 
@@ -121,7 +121,9 @@ def test_a_notice_has_its_two_minutes_from_the_event_or_until_the_time_that_the_
     for call, goes in (
         (a_call(type_=NOTICE, labels={"instance": "n-1"}), NOW - 5.0 + 120.0),
         (a_call(type_=NOTICE, labels={"instance": "n-1"}, happens=NOW + 60.0), NOW + 60.0),
+        (a_call(type_=NOTICE, labels={"instance": "n-1"}, happens=NOW + 400.0), NOW + 120.0),
         (a_call({"action": "drain"}, labels={"instance": "n-1"}, happens=NOW + 60.0), None),
+        (a_call({"action": "drain", "machine": "goes"}, labels={"instance": "n-1"}, happens=NOW + 400.0), NOW + 400.0),
         (a_call({"action": "drain", "machine": "goes"}, labels={"instance": "n-1"}), NOW - 5.0 + 120.0),
         (a_call({"action": "drain", "machine": "stays"}, type_=NOTICE, labels={"instance": "n-1"}), None),
     ):

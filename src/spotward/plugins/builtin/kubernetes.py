@@ -35,8 +35,8 @@ from spotward.plugins.builtin.words import filled
 from spotward.plugins.sdk.call import Answer, Call, Problem, Status, done, failed, ignored, refused
 from spotward.plugins.sdk.plugin import Plugin
 
-NOTICES = ("SpotTerminationNotice", "EC2 Spot Instance Interruption Warning", "ec2.spot_instance_interruption_warning")
-"""How the types of events end that tell of EC2's notice."""
+NOTICES = ("prometheus.server.alert.SpotTerminationNotice", "aws.ec2.spot-instance-interruption-warning")
+"""Types of events that tell of EC2's notice."""
 
 NOTICE_SECONDS = 120.0
 """How long before it takes a Spot instance EC2 says so; counted from the event where that names no time."""
@@ -49,7 +49,6 @@ MARGIN_SECONDS = 1.0
 
 RETRY_SECONDS = 5.0
 """Not sooner is another try worth it after a drain that took too long: it goes on meanwhile."""
-
 
 WORST_FIRST = (Status.FAILED, Status.REFUSED, Status.DONE, Status.IGNORED)
 """Of several answers the first that there is among these is the answer to all."""
@@ -94,7 +93,7 @@ class Kubernetes(Plugin):
     async def handle(self, call: Call) -> Answer:
         """Do it once."""
         step: Step = call.properties
-        action = step.action or ("drain" if call.event.type.endswith(NOTICES[0]) else None)
+        action = step.action or ("drain" if call.event.type in NOTICES else None)
         if action is None:
             words = f"it is not said what is to be done about {call.event.type}; give `action`"
             return refused(words) if call.flow else ignored(words)  # engines of Hollowtrees send whatever they have
@@ -134,20 +133,21 @@ class Kubernetes(Plugin):
         if call.dry_run:
             return done(f"would let {node.name} take pods again")
         returned = await self._returned(node, call, cluster)
-        if returned is not None and returned.status not in (Status.IGNORED, Status.DONE):
+        if not returned.good:
             return returned
         marked = await cluster.unmark(node, Unmark(cordon=True))
-        if marked.changed.cordoned or (returned is not None and returned.status is Status.DONE):
-            words = returned.text if returned is not None and returned.status is Status.DONE else ""
-            return done(words or f"{node.name} takes pods again", node=node.name)
+        if returned.status is Status.DONE:
+            return returned
+        if marked.changed.cordoned:
+            return done(f"{node.name} takes pods again", node=node.name)
         if marked.others.cordoned:
             return refused(f"{node.name} was cordoned by others, and is not ours to give back")
         return ignored(f"{node.name} is not cordoned")
 
-    async def _returned(self, node: Node, call: Call, cluster: Cluster) -> Answer | None:
-        """What came of taking a drain back; None for a machine that is never drained."""
+    async def _returned(self, node: Node, call: Call, cluster: Cluster) -> Answer:
+        """What came of taking a drain back."""
         if node.instance_id is None:
-            return None
+            return ignored("such a machine is never drained")
         instance_id, region = _machine(node)
         wanted = ReturnWanted(region=region, instance_id=instance_id, node=node.name)
         order = await self._ordered(cluster, wanted, call)
@@ -162,8 +162,8 @@ class Kubernetes(Plugin):
             last = text
             await call.progress(text)
 
-        by = f"the step {call.step} of {call.flow}" if call.flow else "a step"
-        key = call.key or f"{wanted.kind} {wanted.node} {self._now():.3f}"
+        by = f"the step {call.step} of {call.flow}" if call.flow else f"a caller of {self.name}"
+        key = f"{self.name} {self._key(call)}"
         try:
             async with asyncio.timeout(_patience(call)):
                 return await cluster.order(key, wanted, by=by, tell=tell)
@@ -211,7 +211,7 @@ class Kubernetes(Plugin):
         assert workload is not None, "a step that was checked"
         if call.dry_run:
             return done(f"would restart {workload.words}")
-        if await cluster.restart(workload, key=call.key):
+        if await cluster.restart(workload, key=self._key(call)):
             return done(f"{workload.words} is restarted: its controller replaces its pods in its own way")
         return done(f"{workload.words} was restarted already")
 
@@ -225,7 +225,7 @@ class Kubernetes(Plugin):
         scaled = await cluster.scale(
             workload,
             lambda now: sized(replicas, now, least=step.min, most=step.max),
-            key=call.key,
+            key=self._key(call),
             exact=not is_relative(replicas),
         )
         numbers = {"before": scaled.before, "after": scaled.after}
@@ -233,6 +233,10 @@ class Kubernetes(Plugin):
             return Answer(status=Status.IGNORED, text=f"{workload.words} stays at {scaled.after}", output=numbers)
         already = " (done already, by an earlier call)" if scaled.repeated else ""
         return done(f"{workload.words}: {scaled.before} → {scaled.after} pods{already}", **numbers)
+
+    def _key(self, call: Call) -> str:
+        """Who gives no key means another thing each time."""
+        return call.key or f"{call.event.type} {call.event.id} {self._now():.3f}"
 
     # ---- what is meant ---------------------------------------------------------------------------------------
 
@@ -254,10 +258,13 @@ class Kubernetes(Plugin):
 
     def _goes_time(self, step: Step, call: Call) -> float | None:
         """When its machine is taken; None where nobody takes it."""
-        goes = call.event.type.endswith(NOTICES) if step.machine is None else step.machine == "goes"
-        if not goes or call.happens is not None:
-            return call.happens if goes else None
-        return (call.event.time if call.event.time is not None else self._now()) + NOTICE_SECONDS
+        notice = call.event.type in NOTICES
+        if not (notice if step.machine is None else step.machine == "goes"):
+            return None
+        begun = call.event.time if call.event.time is not None else self._now()
+        goes = begun + NOTICE_SECONDS if call.happens is None else call.happens
+        # A notice that leaves more than its two minutes was told by a clock that is ahead of ours.
+        return min(goes, self._now() + NOTICE_SECONDS) if notice else goes
 
     def _allows(self, namespace: str) -> bool:
         return any(fnmatchcase(namespace, glob) for glob in self._namespaces)

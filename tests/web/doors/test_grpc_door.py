@@ -144,6 +144,16 @@ def strange(name: str, **value: object) -> CloudEvent:
     return one
 
 
+def broken_message() -> CloudEvent:
+    one = event()
+    one.proto_data.type_url, one.proto_data.value = "type.googleapis.com/google.protobuf.Struct", b"\xff\xff"
+    return one
+
+
+def deep(levels: int) -> dict[str, Any]:
+    return {"a": deep(levels - 1)} if levels else {}
+
+
 def unknown_message() -> CloudEvent:
     one = event()
     one.proto_data.type_url, one.proto_data.value = "type.googleapis.com/com.example.Secret", b"\x01"
@@ -168,6 +178,10 @@ def unknown_message() -> CloudEvent:
         (request(event(text_data="{")), "the text is not JSON"),
         (request(event(text_data="[" * 100_000)), "nested too deeply"),
         (request(event(text_data='"' + "x" * 70_000 + '"')), "the event's data has 70002 characters"),
+        (request(with_message({"a": float("nan")})), "its proto_data are no google.protobuf.Struct"),
+        (request(with_message({"a": [float("inf")]})), "its proto_data are no google.protobuf.Struct"),
+        (request(with_message(deep(40))), "its proto_data are no google.protobuf.Struct"),
+        (request(broken_message()), "its proto_data are no google.protobuf.Struct"),
         (request(unknown_message()), "com.example.Secret', which is not known here; send JSON as text_data"),
         (request(strange("Größe", ce_string="x")), "is no name of an attribute"),
         (request(strange("a", ce_string="x" * 2000)), "the event's a has 2000 characters"),
@@ -192,6 +206,40 @@ async def test_what_cannot_be_read_is_an_invalid_argument_with_words(body: bytes
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     with suppress(PayloadError):
         assert isinstance(published(body), Occurrence)
+
+
+NAMES = st.sampled_from(["time", "subject", "dataschema", "datacontenttype", "flag", "id", "Ü", ""])
+VALUES = st.one_of(
+    st.tuples(st.just("ce_string"), st.text(max_size=8)),
+    st.tuples(st.just("ce_integer"), st.integers(-(2**31), 2**31 - 1)),
+    st.tuples(st.just("ce_boolean"), st.booleans()),
+    st.tuples(st.just("ce_bytes"), st.binary(max_size=8)),
+    st.tuples(st.just("ce_timestamp"), st.integers(-(2**63), 2**63 - 1)),
+)
+DATA = st.one_of(
+    st.tuples(st.just("text_data"), st.text(max_size=20)),
+    st.tuples(st.just("binary_data"), st.binary(max_size=20)),
+    st.tuples(
+        st.just("proto_data"), st.tuples(st.sampled_from(["Struct", "Value", "ListValue"]), st.binary(max_size=20))
+    ),
+)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=3), DATA)
+@settings(max_examples=200, deadline=None)
+def test_no_event_breaks_the_reader(attributes: dict[str, tuple[str, Any]], data: tuple[str, Any]) -> None:
+    one = event()
+    for name, (field, value) in attributes.items():
+        if field == "ce_timestamp":
+            one.attributes[name].ce_timestamp.seconds = value
+        else:
+            setattr(one.attributes[name], field, value)
+    if data[0] == "proto_data":
+        one.proto_data.type_url, one.proto_data.value = f"type.googleapis.com/google.protobuf.{data[1][0]}", data[1][1]
+    else:
+        setattr(one, *data)
+    with suppress(PayloadError):
+        assert isinstance(published(request(one)), Occurrence)
 
 
 @in_a_loop

@@ -10,6 +10,7 @@ from base64 import b64encode
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.json_format import Error as JsonError
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -95,7 +96,7 @@ def _message(wrapped: AnyMessage) -> Any:
         try:
             wrapped.Unpack(value)
             return MessageToDict(value)
-        except (DecodeError, ValueError) as error:
+        except (DecodeError, JsonError, ValueError) as error:
             raise PayloadError(f"its proto_data are no {wrapped.TypeName()}: {error}") from None
     raise PayloadError(
         f"its proto_data are {quoted(wrapped.type_url)}, which is not known here; send JSON as text_data"

@@ -23,6 +23,8 @@ from spotward.model.event import (
     Restarted,
     Woken,
 )
+from spotward.model.flow_event import Occurred
+from spotward.model.occurrence import Occurrence
 from spotward.model.undertaking import Swap
 from spotward.model.world import World
 from tests.engine.living import PATIENCE_SECONDS, MadeHands, MadeSource, a_clock, a_live, until, with_store
@@ -101,6 +103,25 @@ def test_a_notice_becomes_a_finished_swap(tmp_path: Path) -> None:
         assert swap.ended == "replaced"
         texts = [page.event_kind for page in await store.pages(subject="i-1")]
         assert "instance.interruption" in texts or "region.observed" in texts
+
+    with_store(tmp_path, work)
+
+
+def test_what_is_heard_is_counted_by_its_source_or_its_door_and_not_what_the_shell_itself_says(tmp_path: Path) -> None:
+    async def work(store: SqliteStore) -> None:
+        clock = a_clock()
+        occurred = Occurred(time=NOON, occurrence=Occurrence.of(id="1", source="/s", type="x"), door="prometheus")
+        sources = [MadeSource([NOTICE, NOTICE, GONE]), MadeSource([occurred], name="doors")]
+        live = a_live(store, clock, MadeHands(clock, cloud(clock, "i-1")), sources=sources)
+        await live.run(quiet_within_seconds=10)
+        assert live.turns.heard == {
+            ("queue", "instance.interruption"): 2,
+            ("queue", "instance.gone"): 1,
+            ("prometheus", "occurred"): 1,
+        }
+        assert set(live.source_heard) == {"queue", "doors"}
+        assert all(NOON <= time <= clock.now() for time in live.source_heard.values())
+        assert live.turns.write_seconds.now.number > 0
 
     with_store(tmp_path, work)
 

@@ -14,13 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 from rpds import HashTrieMap
 
 from spotward.model.cloud import Lifecycle
-from spotward.model.event import PoolsRecommended
+from spotward.model.event import InterruptionNoticed, PoolsRecommended
 from spotward.web.metrics import QUESTIONS
 from spotward.web.metrics.exporter import rendered
 from spotward.web.metrics.question import Kind, Question
 from spotward.web.refusals import REFUSALS
 from spotward.web.tallies.deeds import DEED_OUTCOMES, Deeds
 from spotward.web.view import DEED_KINDS, EVENT_KINDS, Look, Shell
+from tests.rules.made import occurrence, rules
+from tests.rules.stage import Plugins, Stage, fails
 from tests.web.scenes import (
     NOON,
     OPTED_IN,
@@ -31,11 +33,19 @@ from tests.web.scenes import (
     look,
     member,
     ranking,
+    view,
     world,
 )
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>spotward_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|", re.MULTILINE)
+TAKES_EVERYTHING = """
+    rules:
+      - name: r
+        events: ["*"]
+        steps: [{plugin: drain}]
+"""
+
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 Labels = frozenset[tuple[str, str]]
@@ -131,6 +141,24 @@ def test_no_instance_and_no_reason_is_ever_a_label() -> None:
     text = rendered(FULL, "")[0].decode()
     assert not re.search(r"\bi-[0-9a-f]{8}", text)
     assert "AccessDenied" not in text
+
+
+BOMB = st.text("boxm", min_size=4, max_size=8).map(lambda text: f"boom{text}")
+
+
+@given(st.lists(st.tuples(BOMB, BOMB, BOMB), min_size=1, max_size=8))
+def test_whatever_an_event_brings_along_is_never_a_label(bombs: list[tuple[str, str, str]]) -> None:
+    stage = Stage(rules(TAKES_EVERYTHING), Plugins({"drain": fails(9, text="boom")}))
+    for number, (kind, subject, label) in enumerate(bombs):
+        labels = {"labels": {label: subject, "instance_id": f"i-{label}", "region": label, "plugin": label}}
+        stage.hear(occurrence(kind, number=number, subject=subject, data=labels))
+        stage.tell(InterruptionNoticed(time=0.0, region=label, instance_id=f"i-{subject}", deadline=NOON))
+    seen = view()
+    for event, step_ in stage.play().steps:
+        seen(event, step_)
+    page = rendered(seen.look(), "")[0].decode()
+    assert 'spotward_flows_ended_total{outcome="failed",rule="r"}' in page
+    assert "boom" not in page
 
 
 def test_a_tag_that_cannot_be_read_leaves_out_only_what_it_decides() -> None:

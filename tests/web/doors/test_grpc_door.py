@@ -277,6 +277,7 @@ async def test_without_the_token_nothing_is_taken_and_the_health_is_told_to_ever
             assert (await refused(place, request(), token=token)).code() is grpc.StatusCode.UNAUTHENTICATED
         assert house.heard == []
         assert await sent(place, request(), token=TOKEN) == b""
+        assert house.letterbox.tally.now.answers["grpc", "UNAUTHENTICATED"] == 2
         asked = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
         told = await sent(place, asked, method="/grpc.health.v1.Health/Check")
     assert health_pb2.HealthCheckResponse.FromString(told).status == health_pb2.HealthCheckResponse.SERVING

@@ -13,11 +13,16 @@ HEALTH = "/grpc.health.v1.Health/"
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
+def _nobody_counts() -> None:
+    """Nobody wants to know."""
+
+
 class Doorkeeper(aio.ServerInterceptor):
     """Looks at each call before it is read."""
 
-    def __init__(self, safety: Safety) -> None:
-        """Raises Unsafe."""
+    def __init__(self, safety: Safety, turned_away: Callable[[], None] = _nobody_counts) -> None:
+        """turned_away: hears of each who is not let in. Raises Unsafe."""
+        self._turned_away = turned_away
         self._tokens = Tokens(safety.token_file) if safety.token_file is not None else None
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -28,6 +33,7 @@ class Doorkeeper(aio.ServerInterceptor):
         sent = dict(details.invocation_metadata or ()).get("authorization", "")
         if self._tokens.open_for(sent if isinstance(sent, str) else sent.decode(errors="replace")):
             return await continuation(details)
+        self._turned_away()
         return _shut_like(await continuation(details))
 
 

@@ -82,7 +82,7 @@ async def _serving(door: "_Door", safety: Safety, host: str, port: int) -> "tupl
     from spotward.plugins.sdk.doorkeeper import Doorkeeper
 
     server = aio.server(
-        interceptors=[Doorkeeper(safety)],
+        interceptors=[Doorkeeper(safety, door.turned_away)],
         maximum_concurrent_rpcs=CALLS_AT_ONCE_MAX,
         options=[("grpc.max_receive_message_length", BODY_BYTES_MAX), ("grpc.so_reuseport", 0)],
     )
@@ -117,6 +117,10 @@ class _Door:
         return grpc.method_handlers_generic_handler(
             SERVICE, {"Publish": grpc.unary_unary_rpc_method_handler(self.publish)}
         )
+
+    def turned_away(self) -> None:
+        """Somebody was not let in."""
+        self._letterbox.tally.answered(DOOR, "UNAUTHENTICATED", None)
 
     async def publish(self, body: bytes, context: "aio.ServicerContext[bytes, bytes]") -> bytes:
         """Answers with nothing, once the event is stored."""

@@ -55,7 +55,8 @@ class DoorTally:
         """As it is now."""
         return DoorCounts(answers=self._answers.now, wait_seconds=self._wait.now)
 
-    def answered(self, door: str, status: str, seconds: float) -> None:
-        """A request was answered. status: of HTTP, `200`, or of gRPC, `UNAVAILABLE`."""
+    def answered(self, door: str, status: str, seconds: float | None) -> None:
+        """A request was answered. status: of HTTP, `200`, or of gRPC, `UNAVAILABLE`. seconds: None for not measured."""
         self._answers.add(door, status)
-        self._wait.count(seconds, door)
+        if seconds is not None:
+            self._wait.count(seconds, door)

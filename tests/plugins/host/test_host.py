@@ -18,6 +18,7 @@ from spotward.plugins.host.host import Host
 from spotward.plugins.host.settings import PluginSettings, Speaks, Trust
 from spotward.plugins.sdk import Answer, Call, Happening, Plugin, Problem, Status, done, failed, plugin, refused
 from spotward.plugins.sdk.safety import Safety
+from spotward.plugins.wire import plugin_pb2 as own
 from tests.cluster.papers import certificate, sign, write
 from tests.plugins.receiver import receiving
 from tests.plugins.sdk.served import in_a_loop, serving
@@ -124,6 +125,39 @@ async def test_a_plugin_of_hollowtrees_is_called_as_ever(speaks: Speaks) -> None
         assert await asked(host, other) == failed("ABORTED: no room")
     assert echo.calls[0].event.labels == {"Instance": "n-1", "type": "odd"}
     assert echo.calls[0].event.type == HOT.type
+
+
+def endless() -> bytes:
+    response = own.HandleResponse()
+    response.result.status = own.Result.STATUS_DONE
+    response.result.output.update({"size": float("nan")})
+    return response.SerializeToString()
+
+
+@pytest.mark.parametrize("said", [b"\xff\xff", endless()])
+@in_a_loop
+async def test_an_answer_that_cannot_be_read_is_a_failure_with_words(said: bytes) -> None:
+    async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
+        yield said
+
+    async def validate(body: bytes, context: Any) -> bytes:
+        return b"\xff\xff"
+
+    server = aio.server()
+    methods: dict[str, Any] = {
+        "Handle": grpc.unary_stream_rpc_method_handler(handle),
+        "Validate": grpc.unary_unary_rpc_method_handler(validate),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("spotward.plugin.v1.Plugin", methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with hosting(f"127.0.0.1:{port}") as host:
+        answer = await asked(host)
+        with pytest.raises(Permanent, match="its answer cannot be read"):
+            await host.problems("echo", {})
+    await server.stop(0)
+    assert answer.status is Status.FAILED
+    assert answer.text.startswith("its answer cannot be read: ")
 
 
 @in_a_loop

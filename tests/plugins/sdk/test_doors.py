@@ -191,6 +191,16 @@ async def test_bytes_that_are_no_message_are_an_invalid_argument(method: str, bo
         assert (await caller.describe()).name == "counting"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@in_a_loop
+async def test_a_number_without_an_end_is_an_invalid_argument_with_words(number: float) -> None:
+    async with serving(Counting()) as server, calling(server) as caller:
+        for asked in (caller.handle(request(size=number)), caller.validate(size=number)):
+            with pytest.raises(aio.AioRpcError, match="JSON cannot hold") as caught:
+                await asked
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @in_a_loop
 async def test_an_event_that_lacks_what_it_needs_is_an_invalid_argument_with_words() -> None:
     nameless = request()

@@ -13,7 +13,7 @@ from spotward.plugins.host.wires import Wire
 from spotward.plugins.sdk.call import Answer, Call, Problem, done, failed, refused
 from spotward.plugins.sdk.doors import FIRST, OWN, SECOND, TRACEPARENT
 from spotward.plugins.sdk.hollowtrees import first_message, second_message
-from spotward.plugins.sdk.messages import answer_value, call_message, struct
+from spotward.plugins.sdk.messages import Unreadable, answer_value, call_message, read, struct
 from spotward.plugins.wire import plugin_pb2 as own
 
 OUT_OF_REACH = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
@@ -61,21 +61,25 @@ class _Own:
         method: aio.UnaryStreamMultiCallable[bytes, bytes] = self._wire.channel().unary_stream(f"/{OWN}/Handle")
         try:
             async for each in method(body, metadata=_metadata(self._wire, call), timeout=seconds):
-                response = own.HandleResponse.FromString(each)
+                response = read(own.HandleResponse, each)
                 if response.WhichOneof("moment") == "result":
                     return answer_value(response.result)
                 await listener(response.progress.text, response.progress.fraction)
         except aio.AioRpcError as error:
             return _answer_in(error, seconds)
+        except Unreadable as error:
+            return failed(f"its answer cannot be read: {error}")
         raise Missed("it ended the call without a result")
 
     async def problems(self, properties: Mapping[str, Any], seconds: float) -> tuple[Problem, ...]:
         body = own.ValidateRequest(properties=struct(properties)).SerializeToString()
         method: aio.UnaryUnaryMultiCallable[bytes, bytes] = self._wire.channel().unary_unary(f"/{OWN}/Validate")
         try:
-            answer = own.Validation.FromString(await method(body, metadata=self._wire.metadata(), timeout=seconds))
+            answer = read(own.Validation, await method(body, metadata=self._wire.metadata(), timeout=seconds))
         except aio.AioRpcError as error:
             raise _outside(error, seconds) from error
+        except Unreadable as error:
+            raise Permanent(f"its answer cannot be read: {error}", code="Unreadable") from error
         return tuple(Problem(place=each.place, text=each.text) for each in answer.problems)
 
     async def close(self) -> None:

@@ -74,9 +74,11 @@ class Doors:
     async def validate(self, body: bytes, context: Context) -> bytes:
         """Are these properties right?"""
         request = await _read(own.ValidateRequest, body, context)
-        problems = [
-            own.Problem(place=each.place, text=each.text) for each in self._plugin.problems(fields(request.properties))
-        ]
+        try:
+            properties = fields(request.properties)
+        except Unreadable as error:
+            await _refuse(context, str(error))
+        problems = [own.Problem(place=each.place, text=each.text) for each in self._plugin.problems(properties)]
         return own.Validation(problems=problems).SerializeToString()
 
     async def handle(self, body: bytes, context: Context) -> AsyncIterator[bytes]:

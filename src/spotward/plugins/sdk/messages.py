@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from google.protobuf.json_format import Error as JsonError
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import Struct
@@ -46,8 +47,14 @@ def struct(fields: Mapping[str, Json]) -> Struct:
 
 
 def fields(message: Struct) -> dict[str, Json]:
-    """A mapping again; whole numbers are ints again, for the wire knows only floats."""
-    return {name: _whole(value) for name, value in MessageToDict(message).items()}
+    """A mapping again; whole numbers are ints again, for the wire knows only floats.
+
+    Raises Unreadable for what JSON cannot hold, such as a number without an end.
+    """
+    try:
+        return {name: _whole(value) for name, value in MessageToDict(message).items()}
+    except (JsonError, ValueError) as error:
+        raise Unreadable(f"there is something in it that JSON cannot hold: {error}") from error
 
 
 def _whole(value: Json) -> Json:

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from spotward.engine.core import Step
-from spotward.model.event import Event
+from spotward.model.event import Event, Woken
 from spotward.model.flow_event import Occurred
 from spotward.model.occurrence import Occurrence
+from spotward.model.page import Page
 from spotward.model.trace import TraceContext, of_call, of_occurrence, read
+from spotward.model.world import World
 from spotward.web.traces.chain import Chain
 from spotward.web.traces.span import Span
 from tests.groups.stage import Stage as Groups
@@ -20,6 +22,7 @@ from tests.nodes.stage import Stage as Nodes
 from tests.nodes.toy_cluster import a_cluster, a_pod
 from tests.rules.made import alert, one_rule
 from tests.rules.stage import Plugins, Stage, fails, refuses
+from tests.web.scenes import step
 
 SENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -28,9 +31,9 @@ def spans_of(steps: Iterable[tuple[Event, Step]]) -> list[Span]:
     spans: list[Span] = []
     clock = HandClock(0.0)
     chain = Chain(spans.append, clock)
-    for event, step in steps:
+    for event, each in steps:
         clock.time = event.time + 0.5
-        chain(event, step)
+        chain(event, each)
     return spans
 
 
@@ -151,6 +154,17 @@ def test_looking_again_and_finding_nothing_new_makes_no_span() -> None:
     cloud = a_cloud(SPOT, tags={"spotward:enabled": "true"})
     spans = spans_of(Groups(cloud).play(until=LONG).steps)
     assert len(spans) < 10
+
+
+def test_what_happens_at_the_same_moment_to_others_is_another_trace() -> None:
+    page = Page(number=1, time=5.0, event_kind="woken", event_text="", subjects=())
+    steps = [
+        (Woken(time=5.0, subject=subject), step(World(), replace(page, number=number)))
+        for number, subject in enumerate(("eu-west-1/web", "eu-west-1/api"), start=1)
+    ]
+    spans = spans_of(steps)
+    assert_whole(spans)
+    assert [len(trace) for trace in traces(spans).values()] == [2, 2]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -19,7 +19,7 @@ from spotward.model.flow_action import CallPlugin
 from spotward.model.flow_event import Occurred, PluginAnswered, Status
 from spotward.model.page import Asked
 from spotward.model.trace import TraceContext, came_with, of_call, of_occurrence, root
-from spotward.web.traces.span import Role, Span, of_action, of_event, of_page
+from spotward.web.traces.span import Role, Span, facts, of_action, of_event, of_page
 
 OPEN_MAX = 50_000
 """So many deeds, and so many undertakings, are remembered; what is beyond that begins traces of its own."""
@@ -97,7 +97,7 @@ class Chain:
 
     def _heard(self, event: Event, step: Step, cause: TraceContext | None, now: float) -> TraceContext:
         """The spans of the event and of its page; where what it led to hangs."""
-        named = f"{event.kind} {getattr(event, 'key', '')} {getattr(event, 'instance_id', '')} {event.time!r}"
+        named = f"{event.kind} {facts(event)} {event.time!r}"
         if isinstance(event, Occurred):
             context = of_occurrence(event.occurrence)
         else:

@@ -99,6 +99,20 @@ async def test_words_and_output_that_are_too_long_are_cut_before_they_stand_in_t
     short = await hands.do(replace(action(), flow="spot.def"), 1)
     await host.close()
     assert (len(long.text) <= TEXT_CHARACTERS_MAX, long.output_json) == (True, "{}")
-    assert long.text.endswith("(its output of 20012 characters was left out; the limit is 16384)")
+    assert long.text.endswith("(its output was left out: it has 20012 characters; the limit is 16384)")
     assert len(short.text) <= TEXT_CHARACTERS_MAX + 3
     assert len(json.loads(short.output_json)["narrow"]) == 16_000
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
+@in_a_loop
+async def test_an_output_that_is_no_json_is_left_out_with_words(value: object) -> None:
+    @plugin(name="swap")
+    async def swap(_: Call) -> Answer:
+        return done("swapped", share=value)
+
+    host = Host([], SystemClock(), own=[swap])
+    answer = await FlowHands(host, SystemClock()).do(action(), 1)
+    await host.close()
+    assert (answer.status, answer.output_json) == (Status.DONE, "{}")
+    assert answer.text.startswith("swapped (its output was left out: it is no JSON, ")

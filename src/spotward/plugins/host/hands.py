@@ -113,9 +113,16 @@ def _earlier(each: Earlier) -> Answer:
 
 def _said(answer: Answer) -> tuple[str, str]:
     """Its words and its output, no longer than they may be: an answer stands in the journal as it comes."""
-    output = json.dumps(dict(answer.output), ensure_ascii=False)
-    if len(output) <= OUTPUT_CHARACTERS_MAX:
-        return answer.text[: TEXT_CHARACTERS_MAX + 1], output
-    left_out = f"(its output of {len(output)} characters was left out; the limit is {OUTPUT_CHARACTERS_MAX})"
-    words = answer.text[: TEXT_CHARACTERS_MAX - len(left_out) - 1]
-    return f"{words} {left_out}".strip(), "{}"
+    try:
+        output = json.dumps(dict(answer.output), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return _left_out(answer, f"it is no JSON, {error}"), "{}"
+    if len(output) > OUTPUT_CHARACTERS_MAX:
+        return _left_out(answer, f"it has {len(output)} characters; the limit is {OUTPUT_CHARACTERS_MAX}"), "{}"
+    return answer.text[: TEXT_CHARACTERS_MAX + 1], output
+
+
+def _left_out(answer: Answer, why: str) -> str:
+    """Its words, and that its output is not kept: half of it would be something else."""
+    words = f"(its output was left out: {why})"
+    return f"{answer.text[: TEXT_CHARACTERS_MAX - len(words) - 1]} {words}".strip()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from ruamel.yaml import YAML
 
+from spotward.cli.export import LEVELS
 from spotward.cli.plugin import parser, said
-from spotward.cli.plugin_file import FILE_NAMES, PluginFile, found, read
+from spotward.cli.plugin_file import FILE_NAMES, Level, PluginFile, found, read
+from spotward.cli.plugin_shelf import SHELF
 from spotward.model.errors import ConfigError
 
 OF_OLD = """
@@ -162,3 +166,25 @@ def test_the_reference_lists_every_setting_and_its_file_is_right(tmp_path: Path)
     assert listed == set(PluginFile.model_fields)
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert list(reading(tmp_path, text).notify) == ["team"]
+
+
+def test_every_level_of_the_log_has_its_name_in_the_library() -> None:
+    assert set(get_args(Level)) == set(LEVELS)
+
+
+def test_the_manifest_of_a_server_is_right_from_its_words_to_its_files(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "deploy/plugin-server.yaml").read_text()
+    settings_map, deployment, service = YAML(typ="safe").load_all(text)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    words = container["args"]
+    assert words.pop(0) == "plugin"
+    told = parser().parse_args(words)
+    assert told.name in SHELF
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(told.config.parent) in mounts
+    (tmp_path / told.config.name).write_text(settings_map["data"][told.config.name])
+    settings = read(tmp_path / told.config.name, said=said(told))
+    files = (settings.certificate, settings.key, settings.token_file)
+    assert {str(file.parent) for file in files if file is not None} < mounts
+    assert container["ports"][0]["containerPort"] == settings.port == service["spec"]["ports"][0]["port"]
+    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > settings.grace_seconds

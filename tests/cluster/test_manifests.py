@@ -9,6 +9,7 @@ from tests.cluster.stage import ROLES, Stage, on_stage
 
 KINDS = {
     "ServiceAccount": Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount"),
+    "ConfigMap": Resource(group="", version="v1", plural="configmaps", kind="ConfigMap"),
     "Service": Resource(group="", version="v1", plural="services", kind="Service"),
     "Deployment": Resource(group="apps", version="v1", plural="deployments", kind="Deployment"),
     "DaemonSet": Resource(group="apps", version="v1", plural="daemonsets", kind="DaemonSet"),
@@ -30,7 +31,7 @@ def rights(name: str) -> set[str]:
 
 @on_stage
 async def test_manifests_are_taken_as_they_stand(stage: Stage) -> None:
-    for document in [*documents("agent.yaml"), *documents("exporters.yaml")]:
+    for document in [*documents("agent.yaml"), *documents("exporters.yaml"), *documents("plugin-server.yaml")]:
         body = {**document, "metadata": {**document["metadata"]}}
         namespace = stage.namespace if body["metadata"].pop("namespace", None) else None
         await stage.owner.json(

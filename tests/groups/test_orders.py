@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spotward.groups.policy import GroupPolicy, GroupsPolicy
-from spotward.model.action import AttachInstances, FindInstance, LaunchFleet, RetireMember
+from spotward.model.action import AttachInstances, FindInstance, LaunchFleet, RecommendPools, RetireMember
 from spotward.model.cloud import GroupDetails, LaunchSource, Lifecycle, Pool
 from spotward.model.event import InterruptionNoticed
 from spotward.model.flow_event import Status
@@ -20,7 +20,7 @@ from spotward.model.order import Order, Ordered, SwapReason, SwapWanted
 from spotward.model.undertaking import SwapCause
 from tests.groups.stage import Stage
 from tests.groups.test_known_defects import OPTED_IN, a_cloud, lifecycles
-from tests.groups.toy_cloud import AZS, REGION, ToyCloud
+from tests.groups.toy_cloud import AZS, REGION, NotDone, ToyCloud
 
 ON_DEMAND, SPOT = Lifecycle.ON_DEMAND, Lifecycle.SPOT
 CHEAPER = (("m5a.large", 0.02), ("c5.large", 0.03))
@@ -318,6 +318,16 @@ def test_off_means_off_an_order_for_a_group_that_did_not_opt_in_is_refused_with_
     assert deeds(stage) == []
 
 
+def test_a_group_that_was_opted_in_a_moment_ago_is_not_refused_for_what_was_seen_before() -> None:
+    cloud = a_spot_cloud(tags={"team": "blue"})
+    victim, stage = member(cloud), a_stage(cloud)
+    stage.tick(0.0)
+    stage.at(9.0, lambda: cloud.owner_tags("web", spotward__enabled="true"))
+    order(stage, victim, time=10.0)
+    stage.play_on(until=LONG)
+    assert ended(stage).status is Status.DONE
+
+
 def test_an_order_for_a_group_that_was_never_seen_is_looked_into_at_once() -> None:
     cloud = a_spot_cloud()
     victim, stage = member(cloud), a_stage(cloud)
@@ -410,6 +420,22 @@ def test_where_the_ranking_names_its_own_pool_no_more_everything_that_it_names_i
     order(stage, member(cloud))
     stage.play(until=LONG)
     assert ended(stage).status is Status.DONE
+
+
+@pytest.mark.parametrize("kind", [RecommendPools, FindInstance])
+def test_what_aws_does_not_answer_is_a_failure_and_is_asked_again_for_the_next_order(kind: type) -> None:
+    cloud = a_spot_cloud()
+    cloud.failing[kind] = NotDone("AccessDenied", "you are not authorized to perform this")
+    victim, stage = member(cloud), a_stage(cloud)
+    order(stage, victim, time=1.0, key="one")
+    stage.at(2000.0, cloud.failing.clear)
+    order(stage, victim, time=6000.0, key="two")
+    stage.play_on(until=5000.0)
+    assert ended(stage, "one").status is Status.FAILED
+    assert "not authorized" in (ended(stage, "one").ended or "")
+    assert (ended(stage, "one").retry_time or 0.0) > (ended(stage, "one").ended_time or 0.0)
+    stage.play_on(until=9000.0)
+    assert ended(stage, "two").status is Status.DONE
 
 
 def _refreshing(cloud: ToyCloud) -> None:

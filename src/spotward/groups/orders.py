@@ -124,9 +124,10 @@ class _Clerk:
         return self._noted(Decision(wakes=(wake,)), progress=f"waits: {reason}")
 
     def _asks(self, question: Question, reason: str) -> Decision:
-        """For what must be known first."""
+        """For what must be known first. One that failed too often, and rests, is not waited for."""
         wish = self._world.wishes.get(question.key)
-        if wish is not None and wish.state == "failed" and wish.failures >= QUESTION_FAILURES_MAX:
+        tired = wish is not None and wish.state == "failed" and wish.failures >= QUESTION_FAILURES_MAX
+        if wish is not None and tired and wish.retry_time > self._world.time:
             return self._over(Status.FAILED, wish.reason, retry_time=wish.retry_time)
         return self._noted(Decision(wishes=(Wish(action=question, reason=reason, urgent=self._urgent),)))
 
@@ -159,7 +160,8 @@ class _Clerk:
         if group is None:
             return self._looks(subject, "its group is not known yet") or self._no_member(subject)
         if not in_scope(group, self._policy):
-            return self._refused(f"{group.name} is {why_not(group, self._policy)}")
+            refused = self._refused(f"{group.name} is {why_not(group, self._policy)}")
+            return self._looks(subject, "was it opted in a moment ago?") or refused
         if self._wanted.group not in (None, "", group.name) and not self._urgent:
             return self._refused(f"{self._wanted.instance_id} is in {group.name}, and not in {self._wanted.group}")
         return self._of_member(group)

@@ -26,7 +26,7 @@ class Counting(Plugin):
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.called = asyncio.Event()
+        self.called, self.given_up = asyncio.Event(), asyncio.Event()
         self.go = asyncio.Event()
         self.go.set()
         self.answers: list[Answer] = []
@@ -34,7 +34,11 @@ class Counting(Plugin):
     async def handle(self, call: Call) -> Answer:
         self.calls.append(call)
         self.called.set()
-        await self.go.wait()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.given_up.set()
+            raise
         await call.progress("half way", 0.5)
         return self.answers.pop(0) if self.answers else done("counted", number=len(self.calls))
 
@@ -283,3 +287,4 @@ async def test_told_to_end_it_waits_no_longer_than_its_grace() -> None:
         await asyncio.wait_for(server.stop(), 15)
         with pytest.raises(aio.AioRpcError):
             await under_way
+        await asyncio.wait_for(counting.given_up.wait(), 15)

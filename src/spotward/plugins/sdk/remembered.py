@@ -67,7 +67,9 @@ class Remembered:
             await asyncio.wait(self._under_way.values())
 
     def close(self) -> None:
-        """Close the file."""
+        """Give up what is still under way, and close the file."""
+        for each in tuple(self._under_way.values()):
+            each.cancel()
         if self._database is not None:
             self._database.close()
 

@@ -271,7 +271,7 @@ class Kubernetes(Plugin):
 
     def _forbidden(self, namespace: str) -> str:
         allowed = listed(self._namespaces) or "none"
-        return f"steps may touch no workload in the namespace {namespace!r}; the setting `namespaces` has {allowed}"
+        return f"steps may touch no workload in the namespace {namespace!r}; `kubernetes.namespaces` has {allowed}"
 
     def _let_in(self, namespace: str) -> None:
         if not self._allows(namespace):

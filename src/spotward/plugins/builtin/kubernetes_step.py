@@ -35,6 +35,9 @@ _OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 _SELECTOR = re.compile(r"[-A-Za-z0-9_./=!,() ]{1,1000}")
 _SIZE = re.compile(r"(?P<sign>[+-]?)(?P<number>\d{1,6})(?P<percent>%?)")
 
+TINY = 1e-9
+"""Of a pod: what binary fractions make of 1.1 times 10 is not to count as one more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaintWanted:
@@ -51,7 +54,7 @@ class Step:
     """What a step says. Texts may have gaps that the event fills: `$labels.deployment`."""
 
     action: Action | None = None
-    """None: `drain`, where the event is an alert SpotTerminationNotice."""
+    """None: `drain`, where the event is EC2's notice."""
     cluster: str = ""
     """Its name; empty: what the event's `cluster_name` says, else the one that is looked after."""
     node: str = ""
@@ -59,23 +62,27 @@ class Step:
     machine: Literal["stays", "goes"] | None = None
     """Is the machine taken? None: it is where the event is a notice of EC2's."""
     taint: TaintWanted | None = None
+    """Its key, value and effect (NoSchedule, or PreferNoSchedule)."""
     remove: bool = False
+    """Take the taint back that a step of rules has set."""
     labels: Mapping[str, str | None] = field(default_factory=dict)
     """Name → value; null takes a label off that a step of rules has set."""
     kind: Kind | None = None
+    """Of the workload that is scaled, restarted, or whose pods are moved."""
     namespace: str = ""
+    """Where it is; one that the settings allow."""
     name: str = ""
     selector: str = ""
+    """Pods by their labels, instead of kind and name."""
     restart: bool = False
     """Let its controller replace all of its pods in its own way."""
     replicas: int | str | None = None
     """A number; `+2`, `-1`; `+50%`, `-25%`, `150%` of what there is, rounded up."""
     min: int | None = None
+    """A change goes no lower; 1 unless given."""
     max: int | None = None
+    """A change goes no higher; to be given where it may grow."""
 
-
-TINY = 1e-9
-"""Of a pod: what binary fractions make of 1.1 times 10 is not to count as one more."""
 
 # ---- what is wrong -------------------------------------------------------------------------------------------
 

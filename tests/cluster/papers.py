@@ -84,11 +84,13 @@ def sign(
     organization: str | None,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
+    *,
+    end: datetime = END,
 ) -> None:
     """A key and a certificate, as `<file>.key` and `<file>.crt`."""
     key = ec.generate_private_key(ec.SECP256R1())
     write_key(folder / f"{file}.key", key)
-    write(folder / f"{file}.crt", certificate(name, key, authority_key, authority, organization))
+    write(folder / f"{file}.crt", certificate(name, key, authority_key, authority, organization, end=end))
 
 
 def certificate(
@@ -97,6 +99,8 @@ def certificate(
     signer: ec.EllipticCurvePrivateKey,
     issuer: x509.Certificate | None,
     organization: str | None = None,
+    *,
+    end: datetime = END,
 ) -> x509.Certificate:
     """One certificate: an authority if it has no issuer, else good for 127.0.0.1 as a server, and as a client."""
     said = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
@@ -110,7 +114,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(BEGIN)
-        .not_valid_after(END)
+        .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)

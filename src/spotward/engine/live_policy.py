@@ -75,6 +75,10 @@ class LivePolicy:
     snapshot_inputs: int = 5_000
     """After so many events the whole World is kept, so that replay need not begin further back."""
 
+    snapshot_apart_seconds: float = 60.0
+    """But in a flood no sooner than so long after the last time: with thousands of flows open it takes half a second,
+    for which whoever brings something waits."""
+
     snapshot_seconds: float = 3_600.0
     """And after so long, if there was any event."""
 

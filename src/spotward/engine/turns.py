@@ -220,9 +220,10 @@ class Turns:
 
     async def _snapshot_if_due(self, inputs: int) -> None:
         self._inputs_since_snapshot += inputs
-        due = self._inputs_since_snapshot >= self._policy.snapshot_inputs or (
-            self._inputs_since_snapshot > 0 and self._clock.now() - self._snapshot_time >= self._policy.snapshot_seconds
-        )
+        inputs_so_far = self._inputs_since_snapshot
+        passed = self._clock.now() - self._snapshot_time
+        many = inputs_so_far >= self._policy.snapshot_inputs and passed >= self._policy.snapshot_apart_seconds
+        due = many or (inputs_so_far > 0 and passed >= self._policy.snapshot_seconds)
         if not due:
             return
         try:

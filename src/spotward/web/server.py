@@ -29,6 +29,9 @@ CONNECTIONS_MAX = 100
 CLOSING_SECONDS_MAX = 2
 """How long an answer under way may take when the loop ends."""
 
+REQUEST_SECONDS_MAX = 15.0
+"""A request that has not come whole so long after its first byte is given up."""
+
 log = structlog.get_logger()
 
 
@@ -92,9 +95,13 @@ def place_of(door: socket.socket, *, encrypted: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def guest(app: "FastAPI", context: ssl.SSLContext | None = None) -> "uvicorn.Server":
-    """A server of an application. context: for TLS."""
+def guest(
+    app: "FastAPI", context: ssl.SSLContext | None = None, *, request_seconds_max: float = REQUEST_SECONDS_MAX
+) -> "uvicorn.Server":
+    """A server of an application. context: for TLS. request_seconds_max: see `visits`."""
     import uvicorn
+
+    from spotward.web.visits import Visit
 
     class Guest(uvicorn.Server):
         """A server in somebody else's loop: the signals are the host's."""
@@ -105,7 +112,7 @@ def guest(app: "FastAPI", context: ssl.SSLContext | None = None) -> "uvicorn.Ser
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=type("Visit", (Visit,), {"request_seconds_max": request_seconds_max}),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -17,6 +17,7 @@ from spotward.model.event import Event, InterruptionNoticed
 from spotward.model.flow_event import Occurred, PluginProgressed
 from spotward.plugins.sdk.safety import Safety
 from spotward.web.doors.body import BODY_BYTES_MAX
+from spotward.web.doors.hurry import Hurry
 from spotward.web.doors.letterbox import ASIDES_MAX, Letterbox
 from spotward.web.doors.serving import doors
 from tests.cluster.papers import certificate, sign, write
@@ -68,11 +69,12 @@ async def housed(
     host: str = "127.0.0.1",
     trust: ssl.SSLContext | None = None,
     letterbox: Letterbox | None = None,
+    hurry: Hurry | None = None,
 ) -> AsyncIterator[tuple[House, httpx.AsyncClient]]:
     house = House(letterbox)
     living = asyncio.ensure_future(house.live())
     safety = safety or Safety(insecure=True)
-    async with doors(house.letterbox, SystemClock(), host=host, port=0, safety=safety) as address:
+    async with doors(house.letterbox, SystemClock(), host=host, port=0, safety=safety, hurry=hurry) as address:
         assert address is not None
         async with httpx.AsyncClient(base_url=address, verify=trust or True, trust_env=False, timeout=20) as client:
             yield house, client

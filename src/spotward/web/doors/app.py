@@ -20,6 +20,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from spotward import __version__
 from spotward.engine.ports import Clock
 from spotward.events.alertmanager import read_alerts
 from spotward.events.cloudevents import BATCH, STRUCTURED, read_batch, read_binary, read_structured
@@ -30,72 +31,72 @@ from spotward.events.occurred import read_envelope
 from spotward.model.errors import ConfigError, PayloadError
 from spotward.model.event import Event
 from spotward.model.flow_event import Occurred
-from spotward.web.doors.body import TooLong, body_of, text_of
+from spotward.web.doors.body import TooLong, TooSlow, body_of, text_of
+from spotward.web.doors.document import (
+    ALERTS,
+    ANSWERS,
+    CANNOT_BE,
+    CLOUD_EVENTS,
+    ENVELOPE,
+    LOCKED,
+    SCHEMES,
+    TAKEN,
+    WEBHOOK,
+    takes,
+)
 from spotward.web.doors.doorkeeper import Doorkeeper, Opens
+from spotward.web.doors.hurry import Hurry
 from spotward.web.doors.letterbox import COME_AGAIN_SECONDS, Letterbox, LetterboxFull, NotStored
 from spotward.web.doors.words import Word
 from spotward.web.tallies.doors import DoorTally
 
-ALERTS = {"type": "array", "items": {"type": "object", "properties": {"labels": {"type": "object"}}}}
 
-
-def _takes(*media: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {each: {"schema": schema or {}} for each in media}}}
-
-
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Nothing of it could be read."},
-    401: {"description": "A credential is needed."},
-    413: {"description": "It is too long."},
-    415: {"description": "It is of a type that is not taken."},
-    429: {"description": "Too much waits, or as many flows are open as may be; come again after Retry-After."},
-    503: {"description": "It could not be stored in time; say it again after Retry-After."},
-}
-
-
-def build(letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word | None = None) -> FastAPI:
+def build(
+    letterbox: Letterbox, clock: Clock, opens: Opens | None, *, word: Word | None = None, hurry: Hurry | None = None
+) -> FastAPI:
     """The application. opens: None lets everybody in. word: makes an event of what people want of a flow."""
-    app = FastAPI(title="Spotward's doors", docs_url=None, redoc_url=None)
+    hurry = hurry or Hurry()
+    app = FastAPI(title="Spotward's doors", version=__version__, docs_url=None, redoc_url=None)
     door = _Door(letterbox, clock)
 
     _keep(app, opens, letterbox.tally)
     if word is not None:
 
-        @app.post("/flows/{key}/{what}", responses=ANSWERS | {409: {"description": "It cannot be; the text says why."}})
-        async def flow(key: str, what: Literal["retry", "cancel"]) -> dict[str, str]:
+        @app.post("/flows/{key}/{what}", responses={200: TAKEN, **ANSWERS, 409: CANNOT_BE}, openapi_extra=LOCKED)
+        async def flow(key: str, what: Literal["retry", "cancel"]) -> Response:
             await letterbox.put([await word(key, what)])
-            return {"status": "success"}
+            return JSONResponse({"status": "success"})
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
         return {"open": True}
 
     async def alerts(request: Request) -> Response:
-        text = text_of(await body_of(request))
+        text = text_of(await body_of(request, hurry.body_seconds_max))
         return await door.heard(read_alerts(text, now=clock.now()), "prometheus")
 
     async def alertmanager(request: Request) -> Response:
-        text = text_of(await body_of(request))
+        text = text_of(await body_of(request, hurry.body_seconds_max))
         return await door.heard(read_alerts(text, now=clock.now()), "alertmanager")
 
     async def events(request: Request) -> Response:
-        return await door.heard(_events_in(await body_of(request), request), "cloudevents")
+        return await door.heard(_events_in(await body_of(request, hurry.body_seconds_max), request), "cloudevents")
 
     async def eventbridge(request: Request) -> Response:
-        return await door.envelope(text_of(await body_of(request)))
+        return await door.envelope(text_of(await body_of(request, hurry.body_seconds_max)))
 
-    taken = _takes("application/json", schema=ALERTS)
-    cloud = _takes(STRUCTURED, BATCH, "application/json", schema={"type": ["object", "array"]})
-    for path, handler, extra in (
-        ("/api/v1/alerts", alerts, taken),
-        ("/api/v2/alerts", alerts, taken),
-        ("/alertmanager", alertmanager, _takes("application/json", schema={"type": "object"})),
-        ("/events", events, cloud),
-        ("/eventbridge", eventbridge, _takes("application/json", schema={"type": "object"})),
+    for path, handler, taken in (
+        ("/api/v1/alerts", alerts, takes(ALERTS, "application/json")),
+        ("/api/v2/alerts", alerts, takes(ALERTS, "application/json")),
+        ("/alertmanager", alertmanager, takes(WEBHOOK, "application/json")),
+        ("/events", events, takes(CLOUD_EVENTS, STRUCTURED, BATCH, "application/json")),
+        ("/eventbridge", eventbridge, takes(ENVELOPE, "application/json")),
     ):
         app.add_api_route(
-            path, handler, methods=["POST"], responses=ANSWERS, openapi_extra=extra, response_class=JSONResponse
+            path, handler, methods=["POST"], responses={200: TAKEN, **ANSWERS}, openapi_extra={**LOCKED, **taken}
         )
+    told = app.openapi()
+    told.setdefault("components", {})["securitySchemes"] = SCHEMES
     return app
 
 
@@ -106,7 +107,8 @@ def _keep(app: FastAPI, opens: Opens | None, tally: DoorTally) -> None:
     @app.exception_handler(PayloadError)
     async def unreadable(request: Request, error: Exception) -> Response:
         del request
-        return _said(413 if isinstance(error, TooLong) else 400, str(error))
+        status = 413 if isinstance(error, TooLong) else 408 if isinstance(error, TooSlow) else 400
+        return _said(status, str(error))
 
     @app.exception_handler(LetterboxFull)
     async def full(request: Request, error: Exception) -> Response:
@@ -169,6 +171,8 @@ def _nobody() -> Response:
 
 def _said(status: int, words: str, *, bearer: bool = False) -> Response:
     headers = {"www-authenticate": "Bearer"} if bearer else {}
+    if status == 408:
+        headers["connection"] = "close"  # the rest of the body is not waited for
     if status in (429, 503):
         headers["retry-after"] = str(COME_AGAIN_SECONDS)
     return JSONResponse({"status": "error", "error": words}, status_code=status, headers=headers)

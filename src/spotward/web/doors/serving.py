@@ -10,6 +10,7 @@ from spotward.engine.ports import Clock
 from spotward.model.errors import ConfigError
 from spotward.plugins.sdk.files import versions
 from spotward.plugins.sdk.safety import Safety, Tokens, Unsafe
+from spotward.web.doors.hurry import Hurry
 from spotward.web.doors.letterbox import Letterbox
 from spotward.web.doors.words import Word
 from spotward.web.server import guest, opened, place_of
@@ -25,7 +26,14 @@ SECTION = "doors"
 
 @asynccontextmanager
 async def doors(
-    letterbox: Letterbox, clock: Clock, *, host: str, port: int | None, safety: Safety, word: Word | None = None
+    letterbox: Letterbox,
+    clock: Clock,
+    *,
+    host: str,
+    port: int | None,
+    safety: Safety,
+    word: Word | None = None,
+    hurry: Hurry | None = None,
 ) -> AsyncIterator[str | None]:
     """Open as long as the context is. Gives the address, or None where no port is set. word: see `app`.
 
@@ -34,6 +42,7 @@ async def doors(
     if port is None:
         yield None
         return
+    hurry = hurry or Hurry()
     try:
         safety = safety.checked(host)
         tokens = Tokens(safety.token_file) if safety.token_file is not None else None
@@ -42,9 +51,9 @@ async def doors(
         raise ConfigError(f"{SECTION}: {error}".replace("--insecure", f"{SECTION}.insecure")) from error
     from spotward.web.doors.app import build  # late: FastAPI is loaded where something is served
 
-    app: FastAPI = build(letterbox, clock, tokens.open_for if tokens is not None else None, word=word)
+    app: FastAPI = build(letterbox, clock, tokens.open_for if tokens is not None else None, word=word, hurry=hurry)
     door = await opened(host, port, section=SECTION)
-    server = guest(app, context)
+    server = guest(app, context, request_seconds_max=hurry.request_seconds_max)
     tasks = [asyncio.create_task(server.serve(sockets=[door]))]
     if context is not None:
         tasks.append(asyncio.create_task(_renewed(context, safety)))

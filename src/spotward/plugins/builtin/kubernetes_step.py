@@ -27,13 +27,12 @@ PROPERTIES: Mapping[str, set[str]] = {
 }
 """Action → what a step of it may say."""
 
-NAME_CHARACTERS_MAX = 63
 _PART = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _QUALIFIED = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_PART}")
 _VALUE = re.compile(rf"(?:{_PART})?")
 _OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 _SELECTOR = re.compile(r"[-A-Za-z0-9_./=!,() ]{1,1000}")
-_SIZE = re.compile(r"(?P<sign>[+-]?)(?P<number>\d{1,6})(?P<percent>%?)")
+_SIZE = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]{1,6})(?P<percent>%?)")
 
 TINY = 1e-9
 """Of a pod: what binary fractions make of 1.1 times 10 is not to count as one more."""

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from spotward.engine.core import Core
+from spotward.groups.orders import ordered_swaps
 from spotward.groups.policy import GroupPolicy, GroupsPolicy
 from spotward.model.action import AttachInstances, FindInstance, LaunchFleet, RecommendPools, RetireMember
 from spotward.model.cloud import GroupDetails, LaunchSource, Lifecycle, Pool
-from spotward.model.event import InterruptionNoticed
+from spotward.model.event import InstanceFound, InterruptionNoticed
 from spotward.model.flow_event import Status
 from spotward.model.order import Order, Ordered, SwapReason, SwapWanted
 from spotward.model.undertaking import SwapCause
+from spotward.model.world import World
 from tests.groups.stage import Stage
 from tests.groups.test_known_defects import OPTED_IN, a_cloud, lifecycles
 from tests.groups.toy_cloud import AZS, REGION, NotDone, ToyCloud
@@ -524,3 +527,27 @@ def test_such_a_group_is_rescued_at_a_notice_all_the_same() -> None:
     stage.play(until=LONG)
     assert [asked.action.kind for _, asked in stage.asked if isinstance(asked.action, AttachInstances)]
     assert not cloud.faults
+
+
+# ---- in which region -------------------------------------------------------------------------------------------------
+
+
+def test_a_member_whose_region_nobody_knows_is_looked_for_in_each_region_in_turn() -> None:
+    core, world = Core([ordered_swaps(GroupsPolicy())]), World()
+    wanted = SwapWanted(regions=("eu-west-1", "us-east-1"), instance_id="i-1", reason=SwapReason.COST, terminate=True)
+    step = core.step(world, Ordered(time=1.0, order="flow.swap", wanted=wanted), page_number=1)
+    asked = []
+    for time in (2.0, 3.0):
+        (question,) = (each.action for each in step.asked)
+        assert isinstance(question, FindInstance)
+        asked.append(question.region)
+        found = InstanceFound(
+            time=time, key=question.key, region=question.region, instance_id=question.instance_id, instance=None
+        )
+        step = core.step(step.world, found, page_number=1)
+    assert asked == ["eu-west-1", "us-east-1"]
+    (order,) = step.undertakings
+    assert isinstance(order, Order)
+    assert order.status is Status.REFUSED
+    assert order.ended == "EC2 knows no instance i-1 in eu-west-1 and us-east-1 (any more)"
+    assert len(step.world.orders) == 0

@@ -56,8 +56,9 @@ class PluginFile(OwnPlugins):
     regions: tuple[str, ...] = ()
     """Several of them."""
 
-    state: Path = STATE_DIRECTORY / "asg-swap"
-    """asg-swap: the directory of its journal. Two processes must not share one."""
+    state: Path = STATE_DIRECTORY / "plugins"
+    """asg-swap and kubernetes: the directory of their journals, each in a folder of its own. Two processes that serve
+    the same plugin must not share one."""
 
     groups: GroupsPolicy = GroupsPolicy()
     """asg-swap: what is wanted of groups, as in the settings of the daemon; their own tags win."""

@@ -107,7 +107,7 @@ async def _asg_swap(ground: Ground) -> AsyncIterator[Plugin]:
     groups = replace(ground.groups, defaults=replace(ground.groups.defaults, only_when_asked=ground.only_when_asked))
     config = Config(
         regions=ground.regions,
-        state=ground.state,
+        state=ground.state / AsgSwap.name,
         groups=groups,
         kubernetes=ground.kubernetes,
         observe_seconds=ground.observe_seconds,

@@ -6,6 +6,12 @@ even one of failure, shows that the plugin is there.
 
 from dataclasses import dataclass, field
 
+FAILURES_MAX = 5
+"""After so many failures to reach a plugin in a row it is left alone, unless the operator says otherwise."""
+
+REST_SECONDS = 30.0
+"""For so long, at first."""
+
 REST_SECONDS_MAX = 600.0
 
 
@@ -13,8 +19,8 @@ REST_SECONDS_MAX = 600.0
 class Breaker:
     """Counts failures in a row, and says when to try again. Times are those of one clock, in seconds."""
 
-    failures_max: int
-    rest_seconds: float
+    failures_max: int = FAILURES_MAX
+    rest_seconds: float = REST_SECONDS
     failures: int = 0
     rests: int = 0
     """How often in a row it was left alone."""

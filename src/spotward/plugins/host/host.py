@@ -42,11 +42,19 @@ class Host:
         for settings in plugins:
             if settings.name in self._lines:
                 raise ConfigError(f"two plugins are called `{settings.name}`; rename one", setting="plugins")
-            self._lines[settings.name] = _Line(settings, _speaker(settings, invoke), clock)
+            breaker = Breaker(failures_max=settings.failures_max, rest_seconds=settings.rest_seconds)
+            self._lines[settings.name] = _Line(
+                settings.name,
+                _speaker(settings, invoke),
+                clock,
+                calls_at_once_max=settings.calls_at_once_max,
+                breaker=breaker,
+            )
         for plugin in own:
             at_once = plugin.calls_at_once_max
-            inside = PluginSettings(name=plugin.name, address="127.0.0.1:1", calls_at_once_max=at_once)
-            self._lines.setdefault(plugin.name, _Line(inside, InProcess(plugin), clock))
+            self._lines.setdefault(
+                plugin.name, _Line(plugin.name, InProcess(plugin), clock, calls_at_once_max=at_once, breaker=Breaker())
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,10 +92,10 @@ class Host:
 class _Line:
     """The line to one plugin."""
 
-    def __init__(self, settings: PluginSettings, speaker: Speaker, clock: Clock) -> None:
-        self._settings, self._speaker, self._clock = settings, speaker, clock
-        self._turns = asyncio.Semaphore(settings.calls_at_once_max)
-        self._breaker = Breaker(failures_max=settings.failures_max, rest_seconds=settings.rest_seconds)
+    def __init__(self, name: str, speaker: Speaker, clock: Clock, *, calls_at_once_max: int, breaker: Breaker) -> None:
+        self._name, self._speaker, self._clock = name, speaker, clock
+        self._at_once_max, self._breaker = calls_at_once_max, breaker
+        self._turns = asyncio.Semaphore(calls_at_once_max)
 
     @property
     def resting(self) -> bool:
@@ -101,7 +109,7 @@ class _Line:
             async with asyncio.timeout(seconds):
                 await self._turns.acquire()
         except TimeoutError:
-            words = f"{self._settings.name} is busy: its {self._settings.calls_at_once_max} calls took all of the time"
+            words = f"{self._name} is busy: its {self._at_once_max} calls took all of the time"
             raise Transient(words, code="PluginBusy") from None
         try:
             return await self._said(call, max(0.001, seconds - (self._clock.now() - begun)), listener)
@@ -111,13 +119,13 @@ class _Line:
     async def _said(self, call: Call, seconds: float, listener: Listener) -> Answer:
         rest = self._breaker.seconds_left(self._clock.now())
         if rest is not None:
-            words = f"{self._settings.name} is left alone for {rest:.0f} s, because it could not be reached"
+            words = f"{self._name} is left alone for {rest:.0f} s, because it could not be reached"
             raise Transient(words, code="PluginRests", retry_after_seconds=rest)
         try:
             answer = await self._speaker.say(call, seconds, listener)
         except Missed as error:
             self._breaker.missed(self._clock.now())
-            raise Transient(f"{self._settings.name}: {error}", code="PluginMissed") from error
+            raise Transient(f"{self._name}: {error}", code="PluginMissed") from error
         except BaseException:
             self._breaker.undecided()
             raise
@@ -129,7 +137,7 @@ class _Line:
         try:
             return await self._speaker.problems(properties, VALIDATE_SECONDS)
         except Missed as error:
-            raise Transient(f"{self._settings.name}: {error}", code="PluginMissed") from error
+            raise Transient(f"{self._name}: {error}", code="PluginMissed") from error
 
     async def close(self) -> None:
         """Let go of connections."""

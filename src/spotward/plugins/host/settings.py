@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spotward.model.errors import ConfigError
-from spotward.plugins.host.breaker import REST_SECONDS_MAX
+from spotward.plugins.host.breaker import FAILURES_MAX, REST_SECONDS, REST_SECONDS_MAX
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
@@ -71,9 +71,9 @@ class Terms(Trust):
 
     at_once: int | None = None
     """How many calls of it are under way at once, in place of what the rules file says."""
-    failures_max: int = 5
+    failures_max: int = FAILURES_MAX
     """After so many failures to reach it in a row it is left alone, and steps hear that at once."""
-    rest_seconds: float = 30.0
+    rest_seconds: float = REST_SECONDS
     """How long it is left alone then; doubles up to ten minutes."""
 
     def __post_init__(self) -> None:
@@ -105,10 +105,10 @@ class PluginSettings:
     calls_at_once_max: int = 10
     """More calls than these wait for their turn, within their own time limit."""
 
-    failures_max: int = 5
+    failures_max: int = FAILURES_MAX
     """After so many failures to reach it in a row it is left alone for `rest_seconds`, and steps hear that at once."""
 
-    rest_seconds: float = 30.0
+    rest_seconds: float = REST_SECONDS
     """How long a plugin that cannot be reached is left alone; then one call tries it. Doubles up to ten minutes."""
 
     def __post_init__(self) -> None:

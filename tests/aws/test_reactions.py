@@ -85,10 +85,14 @@ def test_a_function_that_failed_says_so(functions: Lambda) -> None:
 
 
 def test_one_that_does_not_answer_in_time_may_be_tried_again(functions: Lambda) -> None:
+    reactions = Reactions()
+    asyncio.run(reactions.invoke(FUNCTION, b"{}", 20.0))  # with a client that is made, which takes its time
     functions.go.clear()
     with pytest.raises(Transient, match=r"did not answer within 0\.5 s"):
-        invoked(seconds=0.5)
-    assert len(functions.heard) == 1, "and is not by itself"
+        asyncio.run(reactions.invoke(FUNCTION, b"{}", 0.5))
+    functions.go.set()
+    reactions.close()
+    assert len(functions.heard) <= 2, "and is not by itself"
 
 
 def test_what_lambda_itself_says_is_told_apart(functions: Lambda) -> None:

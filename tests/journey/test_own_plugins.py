@@ -83,23 +83,24 @@ def served(*words: str | Path, folder: Path) -> Iterator[tuple[subprocess.Popen[
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One in each language, the one in Go built."""
+    """One in each language; the one in Go built, and by its own tests right."""
     folder = tmp_path_factory.mktemp("projects")
     alone = Program(environment={}, state=folder / "state", apart=False)
     for language in ("python", "go"):
         name = f"in-{language}"
         alone("plugin", "new", name, "--directory", folder / name, "--language", language)
-    words = [go(), "build", "-gcflags=all=-N -l", "-ldflags=-s -w", "-o", "in-go", "."]  # twice as quick to build
-    built = subprocess.run(
-        words,
-        cwd=folder / "in-go",
-        env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS_MAX,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
+    quick = ["-gcflags=all=-N -l", "-ldflags=-s -w"]  # twice as quick to build
+    for words in (["build", *quick, "-o", "in-go", "."], ["test", *quick, "-vet=off", "."]):
+        built = subprocess.run(
+            [go(), *words],
+            cwd=folder / "in-go",
+            env={**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"},
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS_MAX,
+            check=False,
+        )
+        assert built.returncode == 0, f"go {words}\n{built.stdout}{built.stderr}"
     return folder
 
 

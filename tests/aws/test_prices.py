@@ -304,6 +304,21 @@ def test_asking_again_at_once_makes_no_call_and_after_five_minutes_asks_for_spot
     assert [operation for operation, _ in prepared.heard[calls:]] == ["DescribeSpotPriceHistory"]
 
 
+def test_whoever_wants_prices_of_now_gets_none_that_are_older_than_he_says(prepared: Oracle, oracle_aws: Aws) -> None:
+    clock = HandClock(NOW)
+    market, of_now = LiveMarket(oracle_aws, clock), replace(QUESTION, prices_age_seconds_max=60.0)
+    asked(market, QUESTION)
+    calls = len(prepared.heard)
+    clock.time += 59
+    asked(market, of_now)
+    assert len(prepared.heard) == calls
+    clock.time += 1
+    asked(market, of_now)
+    assert [operation for operation, _ in prepared.heard[calls:]] == ["DescribeSpotPriceHistory"]
+    asked(market, QUESTION)
+    assert len(prepared.heard) == calls + 1, "what one has learned serves the other"
+
+
 def test_a_zone_that_is_new_is_asked_for_alone(prepared: Oracle, oracle_aws: Aws) -> None:
     market = LiveMarket(oracle_aws, HandClock(NOW))
     asked(market, replace(QUESTION, azs=ZONES[:2]))

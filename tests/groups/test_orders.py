@@ -416,6 +416,20 @@ def test_nothing_is_replaced_where_nothing_is_cheaper_and_the_figures_say_so() -
     assert deeds(stage) == []
 
 
+def test_what_is_too_expensive_now_is_compared_with_prices_of_now() -> None:
+    cloud = a_spot_cloud()
+    cloud.offers = (("c5.large", 0.03), ("m5a.large", 0.031))
+    victim, stage = member(cloud), a_stage(cloud)
+    order(stage, victim, key="one")
+    order(stage, victim, time=40.0, key="at once again")
+    stage.at(70.0, lambda: setattr(cloud, "offers", CHEAPER))
+    order(stage, victim, time=80.0, key="two")
+    stage.play(until=LONG)
+    statuses = [ended(stage, key).status for key in ("one", "at once again", "two")]
+    assert statuses == [Status.IGNORED, Status.IGNORED, Status.DONE]
+    assert len([a for _, a in stage.asked if isinstance(a.action, RecommendPools)]) == 2
+
+
 def test_where_the_ranking_names_its_own_pool_no_more_everything_that_it_names_is_cheaper() -> None:
     cloud = a_spot_cloud()
     cloud.offers = (("m6i.large", 0.04),)

@@ -119,7 +119,9 @@ class LiveMarket:
         if product is None or product.spot is None:
             return {}
         region, name, now = question.region, product.spot, self._clock.now()
-        known = {az: self._spot.fresh((region, name, az), now) for az in question.azs}
+        age = question.prices_age_seconds_max
+        believed = SPOT_PRICES_AGE_SECONDS if age is None else min(age, SPOT_PRICES_AGE_SECONDS)
+        known = {az: self._spot.last((region, name, az), now, within_seconds=believed) for az in question.azs}
         missing = [az for az, prices in known.items() if prices is None or prices.below < below]
         if missing:
             # As far as was asked for before, so that types of different price do not take turns in asking.

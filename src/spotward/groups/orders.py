@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from spotward.groups.assess import Fate, Prospect, assess
 from spotward.groups.birth import Candidate, affordable, evenly, newborn, pools_by_zone, with_another_launch
+from spotward.groups.cheaper import PRICES_AGE_SECONDS, cheaper, cost_of, why_it_stays
 from spotward.groups.focus import focus
 from spotward.groups.obstacle import obstacle, obstacle_in_details
 from spotward.groups.order_ends import ended, progress_of, swap_wanted
@@ -273,38 +274,31 @@ class _Clerk:
 
     def _chosen(self, group: Group, details: GroupDetails, instance: Instance, prospect: Prospect) -> Decision:
         question = pools_question(self._world, group, instance, self._policy)
+        if self._wanted.reason is SwapReason.COST:
+            question = replace(question, prices_age_seconds_max=PRICES_AGE_SECONDS)
         answer = fresh_recommendation(self._world, question, self._policy)
-        if answer is None:
+        if answer is None or self._is_old(answer):
             return self._asks(question, f"what could stand in for {question.instance_type}?")
         own = Pool(instance_type=instance.instance_type, az=prospect.member.az)
         offers = tuple(o for o in affordable(self._world, group, answer.offers) if o.pool != own)
         if self._wanted.reason is SwapReason.COST:
-            offers = self._cheaper(offers, _cost(answer, own))
+            gain = self._policy.asked_gain_percentage
+            offers = cheaper(offers, cost_of(answer, own), gain_percentage=gain)
         if not offers:
             return self._nothing_better(instance, own, answer)
         candidate = Candidate(instance=instance, az=prospect.member.az)
         return self._begun(group, details, candidate, offers, answer)
 
-    def _cheaper(self, offers: Offers, cost: float | None) -> Offers:
-        """Where the ranking does not name its own pool, that one is worse than all that it names."""
-        if cost is None:
-            return tuple(offer for offer in offers if offer.expected_usd_per_hour is not None)
-        limit = cost * (1 - self._policy.asked_gain_percentage / 100)
-        priced = (offer for offer in offers if offer.expected_usd_per_hour is not None)
-        return tuple(o for o in priced if o.expected_usd_per_hour is not None and o.expected_usd_per_hour <= limit)
+    def _is_old(self, answer: PoolsRecommended) -> bool:
+        """Is the ranking older than what somebody has just found too expensive?"""
+        return self._wanted.reason is SwapReason.COST and answer.time < self._order.born - PRICES_AGE_SECONDS
 
     def _nothing_better(self, instance: Instance, own: Pool, answer: PoolsRecommended) -> Decision:
-        cost = _cost(answer, own)
-        others = [o for o in answer.offers if o.pool != own and o.expected_usd_per_hour is not None]
-        if self._wanted.reason is not SwapReason.COST or not others:
-            reason = answer.reason or "every pool that fits is at rest, because it failed lately"
-            return self._over(Status.FAILED, f"nothing can stand in for {instance.id}: {reason}")
-        best = others[0]
-        words = f"{instance.id} ({own}) is expected to cost {_price(cost)} an hour, and the best of the others, "
-        return self._nothing_to_do(
-            f"{words}{best.pool}, {_price(best.expected_usd_per_hour)}: "
-            f"not {self._policy.asked_gain_percentage:g} % less, so it stays"
-        )
+        stays = why_it_stays(instance, own, answer, gain_percentage=self._policy.asked_gain_percentage)
+        if self._wanted.reason is SwapReason.COST and stays is not None:
+            return self._nothing_to_do(stays)
+        reason = answer.reason or "every pool that fits is at rest, because it failed lately"
+        return self._over(Status.FAILED, f"nothing can stand in for {instance.id}: {reason}")
 
     def _begun(
         self, group: Group, details: GroupDetails, candidate: Candidate, offers: Offers, answer: PoolsRecommended
@@ -346,11 +340,3 @@ def _lasts(prospect: Prospect, instance: Instance) -> bool:
     return (
         odd or instance.pinned or prospect.member.protected or (prospect.for_cluster and instance.cluster is not None)
     )
-
-
-def _cost(answer: PoolsRecommended, pool: Pool) -> float | None:
-    return next((offer.expected_usd_per_hour for offer in answer.offers if offer.pool == pool), None)
-
-
-def _price(usd: float | None) -> str:
-    return "an unknown price" if usd is None else f"{usd:.4f}"

@@ -113,6 +113,8 @@ class RecommendPools:
     """Replace even where no price is known."""
     price_max_of_on_demand: float = 1.0
     """A pool dearer than this share of the on-demand price is no saving."""
+    prices_age_seconds_max: float | None = None
+    """Older Spot prices than this will not do. None leaves it to whoever answers."""
 
     @property
     def key(self) -> str:
@@ -124,6 +126,8 @@ class RecommendPools:
             words.append(f"without {' '.join(self.denied_types)}")
         if self.burstable_for_fixed:
             words.append("burstable too")
+        if self.prices_age_seconds_max is not None:
+            words.append("by the latest prices")
         return " ".join(words)
 
     @property

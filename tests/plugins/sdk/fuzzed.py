@@ -49,17 +49,25 @@ def bodies(samples: Sequence[bytes], *, seed: int, number: int) -> Iterator[byte
 
 
 async def answered(
-    channel: aio.Channel, method: str, body: bytes, *, streams: bool, seconds: float = 20.0
+    channel: aio.Channel,
+    method: str,
+    body: bytes,
+    *,
+    streams: bool,
+    seconds: float = 20.0,
+    metadata: tuple[tuple[str, str], ...] = (),
+    first_is_enough: bool = False,
 ) -> grpc.StatusCode:
-    """The status of a call."""
+    """The status of a call. first_is_enough: for a stream that does not end by itself."""
     try:
         if streams:
             many: aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
-            async for _ in many(body, timeout=seconds):
-                pass
+            async for _ in many(body, timeout=seconds, metadata=metadata):
+                if first_is_enough:
+                    break
         else:
             one: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
-            await one(body, timeout=seconds)
+            await one(body, timeout=seconds, metadata=metadata)
     except aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +16,11 @@ from spotward.config import parse
 from spotward.engine.clock import SystemClock
 from spotward.model.errors import ConfigError
 from spotward.model.world import World
-from spotward.plugins.sdk import Call, plugin
+from spotward.plugins.host.host import Host
+from spotward.plugins.sdk import Call, Plugin, Problem, plugin
 from tests.plugins.sdk.served import in_a_loop, serving
 from tests.ports import free_port
-from tests.rules.made import alert
+from tests.rules.made import alert, rules
 from tests.rules.stage import Stage
 
 RULES = """
@@ -74,6 +77,25 @@ async def test_what_a_plugin_has_against_a_step_is_told_and_one_that_cannot_be_r
         ("first", "wrong", "strict", "size"),
     ]
     assert "no destination is called `opps`" in told[0].problem
+
+
+class Faulty(Plugin):
+    """Its own check is broken."""
+
+    name = "faulty"
+
+    def check(self, properties: Mapping[str, Any]) -> Iterable[Problem]:
+        raise RuntimeError(f"I did not think of {properties}")
+
+
+@in_a_loop
+async def test_a_plugin_whose_own_check_breaks_does_not_silence_the_others(tmp_path: Path) -> None:
+    steps = "[{plugin: faulty}, {plugin: strict, properties: {size: many}}]"
+    book = rules(f"rules: [{{name: r, events: x, steps: {steps}}}]", builtin=("faulty", "strict"))
+    host = Host([], SystemClock(), own=[Faulty(), strict])
+    told = await complaints(book, host)
+    await host.close()
+    assert [each.plugin for each in told] == ["strict"]
 
 
 @in_a_loop

@@ -81,6 +81,10 @@ async def _of_plugin(plugin: str, steps: Sequence[tuple[str, Task]], rules: Rule
         except OutsideError as error:
             log.info("a plugin cannot be asked now whether its steps are right", plugin=plugin, reason=str(error))
             break
+        # A fault in one plugin's own check must not silence what the others have to say.
+        except Exception:
+            log.exception("fault in a plugin's check of its properties", plugin=plugin, rule=rule, step=task.name)
+            continue
         found += [
             Complaint(rule=rule, step=task.name, plugin=plugin, place=each.place, problem=each.text)
             for each in problems

@@ -75,7 +75,6 @@ def settings(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def scene(scenery: Scenery, spotward: Program, settings: Path, prometheus: StartPrometheus) -> Iterator[Scene]:
-    group = scenery.group("web", size=2, watched=False)
     words = ("--config", settings, "--queue", "spotward", "--port", "0", "--log", "json")
     with spotward.running("run", *words) as daemon:
         page = scenery.until(lambda: daemon.says("started") and daemon.pages, seconds_max=150)
@@ -88,9 +87,13 @@ def scene(scenery: Scenery, spotward: Program, settings: Path, prometheus: Start
             },
             {"groups": rule_groups()},
         )
-        scenery.until(lambda: _value(server, 'spotward_swaps_total{outcome="whole",cause="saving"}'), seconds_max=150)
+        scenery.until(lambda: _value(server, "spotward_acting"), seconds_max=150)
+        group = scenery.group("web", size=2, watched=False)
+        ended = 'increase(spotward_swaps_total{outcome="whole",cause="saving"}[1h])'
+        scenery.until(lambda: _value(server, ended), seconds_max=150)
         # Prices are known as long as a ranking is remembered.
-        scenery.until(lambda: _value(server, "sum(spotward_group_saving_estimate_per_hour)"), seconds_max=150)
+        for saving in ("spotward_group_saving_estimate_per_hour", "spotward_group_saving_estimate_accrued"):
+            scenery.until(lambda name=saving: _value(server, name), seconds_max=150)
         scenery.site.interrupt(scenery.spot(group)[:1])
         assert _alert(daemon) == 200
         # What becomes of the interruption is no business of this test: two minutes are two seconds in this cloud.

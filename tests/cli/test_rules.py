@@ -124,8 +124,13 @@ def test_rules_are_checked_alone_and_as_the_configuration_names_them(
 ) -> None:
     assert said(alone("rules", "check", rules).out) == "right: 4 rules, 1 plugin named"
     config = tmp_path / "spotward.yaml"
-    config.write_text(f"flows: {{rules: {rules}}}\n")
-    assert said(alone("rules", "check", "--config", config).out) == "right: 4 rules, 1 plugin named"
+    targets = "{orders: {url: 'http://127.0.0.1:1/'}}"
+    config.write_text(f"flows: {{rules: {rules}, notify: {{}}, targets: {targets}}}\n")
+    told = said(alone("rules", "check", "--config", config, code=Exit.USAGE).out)
+    assert "rule rest, step notify: the plugin notify does not take to" in told, "plugins have their say"
+    assert "rule disk, step http: the plugin http does not take target" in told
+    rules.write_text("version: 1\nrules: [{name: a, events: x, steps: [{plugin: http, properties: {target: orders}}]}]\n")
+    assert said(alone("rules", "check", "--config", config).out) == "right: 1 rule, 0 plugins named"
     rules.write_text(RULES.replace("plugin: http", "plugin: htp").replace("1h", "soon"))
     told = said(alone("rules", "check", rules, code=Exit.USAGE).err)
     assert "did you mean `http`?" in told

@@ -1,8 +1,10 @@
 """Rules on paper: are they right, and what would they make of an event."""
 
+import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,28 +14,61 @@ from spotward.cli.plugin_shelf import SHELF
 from spotward.cli.rule_files import Read, read_rules, text_of
 from spotward.config import Config, changed
 from spotward.engine.clock import clock_from_environment
+from spotward.engine.desk import Desk
 from spotward.events.said import read_any
 from spotward.model.errors import ConfigError
 from spotward.model.occurrence import Occurrence
 from spotward.model.plan import Consequence, Step, Task, Then
 from spotward.model.units import counted, moment, span
+from spotward.plugins.builtin.asg_swap import AsgSwap
 from spotward.rules.match import matched
 from spotward.rules.rulebook import Rules
 from spotward.rules.trial import Trial, tried
+
+if TYPE_CHECKING:
+    from spotward.cli.rule_check import Complaint
 
 
 def checked(config: Config, file: Path | None) -> int:
     """Say that they are right, when schedules strike next, and what of old files is otherwise than it was.
 
-    Raises ConfigError, with every mistake.
+    Of those of the configuration, which tells how each plugin is reached, the plugins are asked too whether they take
+    what steps tell them. Raises ConfigError, with every mistake.
     """
     read = _read(config, file)
     rules = read.rules
-    numbers = f"{counted(len(rules.every_rule), 'rule')}, {counted(len(rules.every_callee), 'plugin')} named"
     console = Console(highlight=False)
+    told = () if file is not None else asyncio.run(_complaints(config))
+    for each in told:
+        console.print(f"[red]{escape(_complaint_words(each))}[/red]", soft_wrap=True)
+    if told:
+        return Exit.USAGE
+    numbers = f"{counted(len(rules.every_rule), 'rule')}, {counted(len(rules.every_callee), 'plugin')} named"
     for line in (f"right: {numbers}", *_strokes(rules), *read.mended):
         console.print(escape(line), soft_wrap=True)
     return Exit.DONE
+
+
+async def _complaints(config: Config) -> Sequence["Complaint"]:
+    """What plugins have against steps. Raises ConfigError."""
+    from spotward.cli.cluster_steps import cluster_steps  # late, and the next: what calls plugins weighs something
+    from spotward.cli.flow_parts import flow_parts
+    from spotward.cli.rule_check import complaints
+
+    clock, desk = clock_from_environment(), Desk()
+    within = [AsgSwap(desk, clock, config.regions), cluster_steps(config, clock, desk).plugin]
+    parts = flow_parts(config, clock, within)
+    if parts is None:
+        return ()
+    try:
+        return await complaints(parts.rules, parts.host)
+    finally:
+        await parts.close()
+
+
+def _complaint_words(one: "Complaint") -> str:
+    place = f"{one.place}: " if one.place else ""
+    return f"rule {one.rule}, step {one.step}: the plugin {one.plugin} does not take {place}{one.problem}"
 
 
 def _strokes(rules: Rules) -> Iterator[str]:

@@ -408,11 +408,19 @@ def _words(error: Any, whole: Mapping[str, Any], schema_command: str) -> str:
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         near = _nearest(error["loc"], whole)
         return f"unknown setting `{name}`; {near or f'`{schema_command}` lists every setting'}"
+    given = _shown(error["input"])
     if error["type"] in ("model_type", "dataclass_type"):
-        return f"`{name}` is {error['input']!r}; give settings, each on a line of its own below it"
+        return f"`{name}` is {given}; give settings, each on a line of its own below it"
     if error["type"] == "tuple_type":
-        return f"`{name}` is {error['input']!r}; give a list, such as [a, b]"
-    return f"`{name}` is {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+        return f"`{name}` is {given}; give a list, such as [a, b]"
+    return f"`{name}` is {given}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _shown(given: Any) -> str:
+    """A value, for a message; of many together only that there are: an address among them may be a secret."""
+    if isinstance(given, Mapping):
+        return f"a mapping of {', '.join(f'`{key}`' for key in given) or 'nothing'}"
+    return "a list" if isinstance(given, list | tuple) else repr(given)
 
 
 def _nearest(location: tuple[int | str, ...], whole: Mapping[str, Any]) -> str:

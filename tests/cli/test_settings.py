@@ -37,6 +37,10 @@ def test_every_example_is_right(file: Path) -> None:
         ("regions: eu-west-1", "f.yaml:1:1: `regions` is 'eu-west-1'; give a list, such as [a, b]"),
         ("groups: [", "f.yaml:1:10: this is not YAML"),
         ("- a", "f.yaml:1:1: the file must be a mapping"),
+        (
+            "flows: {notify: {hook: {kind: webhook, address: 'http://x/SECRET'}}}",
+            "`flows.notify.hook.webhook.url` is a mapping of `kind`, `address`: Field required",
+        ),
         ("web: 3", "f.yaml:1:1: `web` is 3; give settings, each on a line of its own below it"),
         ("groups: 3", "f.yaml:1:1: `groups` is 3; give settings, each on a line of its own below it"),
         ("a: \t b", "this is not YAML"),

@@ -129,7 +129,9 @@ def test_rules_are_checked_alone_and_as_the_configuration_names_them(
     told = said(alone("rules", "check", "--config", config, code=Exit.USAGE).out)
     assert "rule rest, step notify: the plugin notify does not take to" in told, "plugins have their say"
     assert "rule disk, step http: the plugin http does not take target" in told
-    rules.write_text("version: 1\nrules: [{name: a, events: x, steps: [{plugin: http, properties: {target: orders}}]}]\n")
+    rules.write_text(
+        "version: 1\nrules: [{name: a, events: x, steps: [{plugin: http, properties: {target: orders}}]}]\n"
+    )
     assert said(alone("rules", "check", "--config", config).out) == "right: 1 rule, 0 plugins named"
     rules.write_text(RULES.replace("plugin: http", "plugin: htp").replace("1h", "soon"))
     told = said(alone("rules", "check", rules, code=Exit.USAGE).err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from spotward.emulator.settings import EmulatorSettings
 from spotward.sim.shocks import PoolShock
 from tests.cli.program import Program
 from tests.cli.scenery import CALM, Scenery
+from tests.plugins.receiver import receiving
 
 SPEED = 3.0
 """EC2's two minutes are forty seconds of ours, of which a busy machine takes some to start a program."""
@@ -132,3 +134,31 @@ def test_with_no_spot_anywhere_an_interrupted_member_gets_an_on_demand_successor
     explained = spotward("explain", on_spot).out
     assert "InsufficientInstanceCapacity" in explained
     assert f"us-east-1/{on_spot}: 2 of 2 replaced by m5.large (on-demand)" in explained
+
+
+def test_an_event_that_only_a_rule_means_is_carried_to_the_end_of_its_flow(
+    scenery: Scenery, spotward: Program, tmp_path: Path
+) -> None:
+    with receiving() as hook:
+        steps = "[{plugin: notify, properties: {to: [hook]}}]"
+        (tmp_path / "rules.yaml").write_text(
+            f'version: 1\nrules: [{{name: told, events: "aws.ec2.*", steps: {steps}}}]\n'
+        )
+        settings = tmp_path / "spotward.yaml"
+        target = json.dumps({"hook": {"kind": "webhook", "url": hook.url}})
+        settings.write_text(f"flows: {{rules: {tmp_path / 'rules.yaml'}, notify: {target}}}\n")
+        event = {
+            "version": "0",
+            "id": "b1",
+            "detail-type": "EC2 Fleet Error",
+            "source": "aws.ec2",
+            "account": "123456789012",
+            "time": "2026-11-22T14:05:09Z",
+            "region": scenery.region,
+            "resources": [],
+            "detail": {"sub-type": "launchSpecUnusable"},
+        }
+        told = spotward("handle", "-", "--config", settings, stdin=json.dumps(event))
+        assert "not for Spotward" not in told.said
+        assert len(hook.heard) == 1
+        assert "told" in spotward("flows", "list", "--config", settings).out

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotward.cli.plugin_shelf import SHELF
 from spotward.config import Config
+from spotward.events.envelope import Ignored
+from spotward.events.eventbridge import envelopes
+from spotward.events.occurred import envelope_occurrence
 from spotward.model.errors import ConfigError
+from spotward.model.flow_event import Occurred
 from spotward.rules.rulebook import Rules
 
 if TYPE_CHECKING:  # what reads YAML is loaded by those who have rules
@@ -57,3 +62,15 @@ def _own(file: Path, builtin: Iterable[str]) -> Rules:
     from spotward.rules.parse import parse
 
     return parse(text_of(file, "give the path of a rules file"), file=str(file), zones=zones(), builtin=builtin)
+
+
+def meant_by_rules(config: Config, text: str, *, now: float) -> list[Occurred]:
+    """What a text of EventBridge holds that some rule means. now: Unix seconds. Raises ConfigError, PayloadError."""
+    if config.flows.rules is None and not config.compat.hollowtrees:
+        return []
+    from spotward.rules.match import means
+
+    rules = read_rules(config, SHELF).rules
+    bare = (each for each in envelopes(text) if not isinstance(each, Ignored))
+    occurrences = (envelope_occurrence(each) for each in bare)
+    return [Occurred(time=now, occurrence=each, door="argument") for each in occurrences if means(rules, each)]

@@ -18,6 +18,7 @@ from spotward.cli.garbage import seldom_collected
 from spotward.cli.plan import PlanDocument, plan_document
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.rule_check import asking
+from spotward.cli.rule_files import meant_by_rules
 from spotward.cli.status import status
 from spotward.cli.stores import STANDBY_SECONDS, place_words, shared, to_read
 from spotward.cli.telling import Teller, say_ignored, say_mended, say_outside, say_undone
@@ -136,22 +137,24 @@ async def until_quiet(config: Config, *, log: str, limit_seconds: float) -> int:
 
 
 async def handled(config: Config, text: str, *, log: str, limit_seconds: float) -> int:
-    """One EventBridge event, until nothing is left to do about it. Raises PayloadError."""
+    """One EventBridge event, until nothing is left to do about it, by us or by rules. Raises PayloadError."""
     tell = Teller(log)
     clock = clock_from_environment()
     told = parse_all(text, received=clock.now())
     events = [each for each in told if not isinstance(each, Ignored)]
-    say_ignored(each for each in told if isinstance(each, Ignored))
-    if not events:
+    occurred = meant_by_rules(config, text, now=clock.now())
+    if not occurred:
+        say_ignored(each for each in told if isinstance(each, Ignored))
+    if not events and not occurred:
         return Exit.DONE
-    if not config.regions:
+    if not config.regions and events:
         config = changed(config, regions=tuple(dict.fromkeys(event.region for event in events)))
     house = await parts(config)
     elsewhere = sorted({event.region for event in events} - set(house.regions))
     if elsewhere:
         house.close()
         raise ConfigError(f"the event is of {', '.join(elsewhere)}, which --region leaves out; add it, or leave it out")
-    code = await _once(house, tell, sources=[_Given(events)], limit_seconds=limit_seconds)
+    code = await _once(house, tell, sources=[_Given([*events, *occurred])], limit_seconds=limit_seconds)
     say_outside(house.world(), events, config.groups_policy)
     return code
 

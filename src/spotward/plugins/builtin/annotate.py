@@ -29,7 +29,7 @@ class Mark:
     text: str = "$type $labels.instance"
     tags: list[str] = field(default_factory=lambda: ["spotward"])
     dashboard_uid: str | None = None
-    """One dashboard; None marks it on all of the organization."""
+    """One dashboard; all of the organization unless given."""
     panel_id: int | None = None
 
 

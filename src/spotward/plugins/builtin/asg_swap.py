@@ -64,9 +64,9 @@ class SwapStep:
     and no reason it is by wish."""
     terminate: bool | None = None
     """Terminate what is replaced, through its group and its hooks. False takes it out of the group and lets it run on.
-    None: False at a notice, where EC2 ends it after its two minutes, else True."""
+    Unless given: not at a notice, where EC2 ends it after its two minutes; else yes."""
     label: str | None = None
-    """The label that holds the instance's id; None looks in the usual ones."""
+    """The label that holds the instance's id; the usual ones unless given."""
 
 
 class Orders(Protocol):

@@ -53,13 +53,13 @@ class Step:
     """What a step says. Texts may have gaps that the event fills: `$labels.deployment`."""
 
     action: Action | None = None
-    """None: `drain`, where the event is EC2's notice."""
+    """Unless given: `drain`, where the event is EC2's notice."""
     cluster: str = ""
     """Its name; empty: what the event's `cluster_name` says, else the one that is looked after."""
     node: str = ""
     """A node by its name, its instance's id or its address; empty: what the event says."""
     machine: Literal["stays", "goes"] | None = None
-    """Is the machine taken? None: it is where the event is a notice of EC2's."""
+    """Is the machine taken? Unless given, it is where the event is a notice of EC2's."""
     taint: TaintWanted | None = None
     """Its key, value and effect (NoSchedule, or PreferNoSchedule)."""
     remove: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from bench import agent, calls, daemon, emulator, engine, exporters, node, notices, start, storm, wall
+from bench import agent, alerts, calls, daemon, emulator, engine, exporters, node, notices, start, storm, wall
 from bench.measure import BenchError, Part, show
 from spotward.emulator.stage import StageError
 
@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "node": ("What runs on every node", node.measures),
     "exporters": ("A hundred thousand Spot prices for Prometheus", exporters.measures),
     "agent": ("The agent of a node, beside a real control plane", agent.measures),
+    "alerts": ("Alerts for the rules, by the doors", alerts.measures),
     "notices": ("Fifteen thousand interruption notices in a queue, and the API server away", notices.measures),
     "storm": ("Five hundred nodes are interrupted in the same second", storm.measures),
     "emulator": ("The embedded cloud with 10,000 instances", emulator.measures),

@@ -1,11 +1,11 @@
-"""Alerts at a fixed rate: `python -m bench.firing ADDRESS PER_SECOND SECONDS`, a process of its own.
+"""Alerts at a fixed rate: `python -m bench.firing ADDRESS PER_SECOND SECONDS TIMES`, a process of its own.
 
 The times at which alerts are sent are fixed beforehand, and what is measured of each begins then: an alert that could
 not be sent in time, because all connections were waiting for answers, has waited all the same. So a stall shows in
 every alert that fell into it, and not in the one that happened to be under way.
 
-Each alert is a POST of its own, and of an instance of its own. HTTP is written by hand, because a client library would
-take the processor from what is measured.
+Each alert is a POST of its own, and is told so many TIMES, one after the other. HTTP is written by hand, because a
+client library would take the processor from what is measured.
 """
 
 import asyncio
@@ -45,7 +45,9 @@ def request(host: str, body: bytes) -> bytes:
 class Firing:
     """Fires, and keeps how long each took."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, times: int) -> None:
+        """times: so often each alert is told."""
+        self._times = times
         place = urlsplit(address)
         assert place.hostname is not None
         self._host, self._port = place.hostname, place.port
@@ -74,7 +76,7 @@ class Firing:
         line = await asyncio.open_connection(self._host, self._port)
         while True:
             due, number = await self._waiting.get()
-            told = request(self._host, alert(number))
+            told = request(self._host, alert(number // self._times))
             status = await self._answer(line, told)
             if status is None:  # the server has closed a connection on which nothing was said for a while
                 line = await asyncio.open_connection(self._host, self._port)
@@ -101,9 +103,9 @@ def share(seconds: Sequence[float], percent: float) -> float:
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * percent / 100))]
 
 
-def main(address: str, per_second: str, seconds: str) -> None:
+def main(address: str, per_second: str, seconds: str, times: str) -> None:
     """Fire, and tell milliseconds as JSON."""
-    firing = Firing(address)
+    firing = Firing(address, int(times))
     asyncio.run(firing.fire(float(per_second), float(seconds)))
     told = {f"p{percent:g}_ms": 1000 * share(firing.seconds, percent) for percent in (50, 99, 99.9, 100)}
     sys.stdout.write(json.dumps({"alerts": len(firing.seconds), "refused": firing.refused, **told}) + "\n")

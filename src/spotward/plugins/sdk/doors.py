@@ -104,10 +104,11 @@ class Doors:
         answering = asyncio.ensure_future(self._answer(call))
         while not answering.done() or not said.empty():
             hearing = asyncio.ensure_future(said.get())
-            await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            if hearing.done():
-                yield hearing.result().SerializeToString()
-            else:
+            try:
+                await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                if hearing.done():
+                    yield hearing.result().SerializeToString()
+            finally:  # nothing was said, or the caller is gone: nobody listens any more
                 hearing.cancel()
         yield own.HandleResponse(result=_result(answering.result())).SerializeToString()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotward.cli.plugin_shelf import SHELF
 from spotward.config import Config
 from spotward.events.envelope import Ignored
 from spotward.events.eventbridge import envelopes
@@ -64,13 +63,15 @@ def _own(file: Path, builtin: Iterable[str]) -> Rules:
     return parse(text_of(file, "give the path of a rules file"), file=str(file), zones=zones(), builtin=builtin)
 
 
-def meant_by_rules(config: Config, text: str, *, now: float) -> list[Occurred]:
-    """What a text of EventBridge holds that some rule means. now: Unix seconds. Raises ConfigError, PayloadError."""
+def meant_by_rules(config: Config, text: str, *, builtin: Iterable[str], now: float) -> list[Occurred]:
+    """What a text of EventBridge holds that some rule means. builtin: names of the plugins that come along. now: Unix
+    seconds. Raises ConfigError, PayloadError.
+    """
     if config.flows.rules is None and not config.compat.hollowtrees:
         return []
     from spotward.rules.match import means
 
-    rules = read_rules(config, SHELF).rules
+    rules = read_rules(config, builtin).rules
     bare = (each for each in envelopes(text) if not isinstance(each, Ignored))
     occurrences = (envelope_occurrence(each) for each in bare)
     return [Occurred(time=now, occurrence=each, door="argument") for each in occurrences if means(rules, each)]

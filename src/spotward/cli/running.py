@@ -16,6 +16,7 @@ from spotward.cli.explain import explain
 from spotward.cli.flow_parts import flow_in, open_doors, word_to
 from spotward.cli.garbage import seldom_collected
 from spotward.cli.plan import PlanDocument, plan_document
+from spotward.cli.plugin_shelf import SHELF
 from spotward.cli.rehearsal import Rehearsal, dry_run_guard, rehearse
 from spotward.cli.rule_check import asking
 from spotward.cli.rule_files import meant_by_rules
@@ -142,7 +143,7 @@ async def handled(config: Config, text: str, *, log: str, limit_seconds: float) 
     clock = clock_from_environment()
     told = parse_all(text, received=clock.now())
     events = [each for each in told if not isinstance(each, Ignored)]
-    occurred = meant_by_rules(config, text, now=clock.now())
+    occurred = meant_by_rules(config, text, builtin=SHELF, now=clock.now())
     if not occurred:
         say_ignored(each for each in told if isinstance(each, Ignored))
     if not events and not occurred:

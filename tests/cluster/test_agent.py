@@ -98,7 +98,7 @@ async def test_spot_interruption_test_events_on(stage: Stage, tmp_path: Path) ->
 async def test_spot_interruption_test_host_networking_off(stage: Stage, tmp_path: Path) -> None:
     """spot-interruption-test-host-networking-off: the service is another hop away. While the hop limit refuses tokens
     the log names the setting; once it is raised, all goes its way."""
-    refused = "  - {at: 0, for: 6s, fail: {hang: true, path: token}}"
+    refused = "  - {at: 0, for: 20s, fail: {hang: true, path: token}}"
     async with machine(stage, tmp_path, f"{refused}\n{INTERRUPTED}") as place:
         pod = await stage.pod(place.node)
         async with place.agent() as agent:

@@ -100,8 +100,10 @@ def test_who_checks_is_told_when_schedules_strike_and_what_of_an_old_file_is_oth
     alone: Program, files: Path
 ) -> None:
     rules, config = files / "rules.yaml", files / "spotward.yaml"
-    rules.write_text(f"{OURS}\nschedule: {{often: {{every: 1h}}, nightly: {{cron: '30 3 * * *'}}}}\n")
-    config.write_text(f"{{flows: {{rules: {rules}}}, compat: {{hollowtrees: {files}/config.yaml}}}}")
+    ours = OURS.replace("plugin: notify, properties: {to: [], text: x}", "plugin: http, properties: {target: tidy}")
+    rules.write_text(f"{ours}\nschedule: {{often: {{every: 1h}}, nightly: {{cron: '30 3 * * *'}}}}\n")
+    flows = f"{{rules: {rules}, targets: {{tidy: {{url: 'http://127.0.0.1:1/'}}}}}}"
+    config.write_text(f"{{flows: {flows}, compat: {{hollowtrees: {files}/config.yaml}}}}")
     lines = alone("rules", "check", "--config", config).out.splitlines()
     assert lines[0] == "right: 2 rules, 2 plugins named"
     assert lines[1].startswith("schedule.often: next at 2")

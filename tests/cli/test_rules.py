@@ -128,6 +128,7 @@ def test_rules_are_checked_alone_and_as_the_configuration_names_them(
     config.write_text(f"flows: {{rules: {rules}, notify: {{}}, targets: {targets}}}\n")
     told = said(alone("rules", "check", "--config", config, code=Exit.USAGE).out)
     assert "rule rest, step notify: the plugin notify does not take to" in told, "plugins have their say"
+    assert "not asked: janitor" in told
     assert "rule disk, step http: the plugin http does not take target" in told
     rules.write_text(
         "version: 1\nrules: [{name: a, events: x, steps: [{plugin: http, properties: {target: orders}}]}]\n"

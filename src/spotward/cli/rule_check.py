@@ -5,7 +5,7 @@ come later, and its steps will be told then.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -57,11 +57,15 @@ async def _said(rules: Rules, host: Host) -> None:
         )
 
 
-async def complaints(rules: Rules, host: Host) -> list[Complaint]:
-    """All of them, in the order of plugins and of the file."""
+def _logged(plugin: str, reason: str) -> None:
+    log.info("a plugin cannot be asked now whether its steps are right", plugin=plugin, reason=reason)
+
+
+async def complaints(rules: Rules, host: Host, unasked: Callable[[str, str], None] = _logged) -> list[Complaint]:
+    """All of them, in the order of plugins and of the file. unasked: hears which plugin cannot be asked, and why."""
     asked = sorted(_steps(rules), key=lambda step: step[1].plugin)
     by_plugin = [(plugin, list(steps)) for plugin, steps in groupby(asked, key=lambda step: step[1].plugin)]
-    told = await asyncio.gather(*(_of_plugin(plugin, steps, rules, host) for plugin, steps in by_plugin))
+    told = await asyncio.gather(*(_of_plugin(plugin, steps, rules, host, unasked) for plugin, steps in by_plugin))
     return [each for some in told for each in some]
 
 
@@ -71,7 +75,9 @@ def _steps(rules: Rules) -> Iterator[tuple[str, Task]]:
             yield from ((rule.name, task) for task in rule.plan.tasks())
 
 
-async def _of_plugin(plugin: str, steps: Sequence[tuple[str, Task]], rules: Rules, host: Host) -> list[Complaint]:
+async def _of_plugin(
+    plugin: str, steps: Sequence[tuple[str, Task]], rules: Rules, host: Host, unasked: Callable[[str, str], None]
+) -> list[Complaint]:
     """Of one plugin, one step after the other; one that cannot be asked is not asked again."""
     found: list[Complaint] = []
     usual = rules.callee(plugin).properties_json
@@ -79,7 +85,7 @@ async def _of_plugin(plugin: str, steps: Sequence[tuple[str, Task]], rules: Rule
         try:
             problems = await host.problems(plugin, json_value(merged(usual, task.properties_json)) or {})
         except OutsideError as error:
-            log.info("a plugin cannot be asked now whether its steps are right", plugin=plugin, reason=str(error))
+            unasked(plugin, str(error))
             break
         # A fault in one plugin's own check must not silence what the others have to say.
         except Exception:

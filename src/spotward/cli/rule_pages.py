@@ -38,22 +38,25 @@ def checked(config: Config, file: Path | None) -> int:
     read = _read(config, file)
     rules = read.rules
     console = Console(highlight=False)
-    told = () if file is not None else asyncio.run(_complaints(config))
+    unasked: list[str] = []
+    told = () if file is not None else asyncio.run(_complaints(config, unasked))
     for each in told:
         console.print(f"[red]{escape(_complaint_words(each))}[/red]", soft_wrap=True)
-    if told:
-        return Exit.USAGE
     numbers = f"{counted(len(rules.every_rule), 'rule')}, {counted(len(rules.every_callee), 'plugin')} named"
-    for line in (f"right: {numbers}", *_strokes(rules), *read.mended):
+    lines = () if told else (f"right: {numbers}", *_strokes(rules), *read.mended)
+    for line in (*lines, *unasked):
         console.print(escape(line), soft_wrap=True)
-    return Exit.DONE
+    return Exit.USAGE if told else Exit.DONE
 
 
-async def _complaints(config: Config) -> Sequence["Complaint"]:
-    """What plugins have against steps. Raises ConfigError."""
+async def _complaints(config: Config, unasked: list[str]) -> Sequence["Complaint"]:
+    """What plugins have against steps. unasked: gets a line for each that cannot be asked. Raises ConfigError."""
     from spotward.cli.cluster_steps import cluster_steps  # late, and the next: what calls plugins weighs something
     from spotward.cli.flow_parts import flow_parts
     from spotward.cli.rule_check import complaints
+
+    def missed(plugin: str, reason: str) -> None:
+        unasked.append(f"not asked: {plugin}: {reason}")
 
     clock, desk = clock_from_environment(), Desk()
     within = [AsgSwap(desk, clock, config.regions), cluster_steps(config, clock, desk).plugin]
@@ -61,7 +64,7 @@ async def _complaints(config: Config) -> Sequence["Complaint"]:
     if parts is None:
         return ()
     try:
-        return await complaints(parts.rules, parts.host)
+        return await complaints(parts.rules, parts.host, missed)
     finally:
         await parts.close()
 

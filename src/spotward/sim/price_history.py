@@ -182,7 +182,7 @@ def _place(token: str) -> tuple[float, float]:
 
 def _filters(params: Params) -> dict[str, list[str]]:
     """The call's own parameters and its filters, as one set of filters."""
-    given = {one["Name"]: list(one.get("Values") or ()) for one in params.get("Filters") or ()}
+    given = {one.get("Name", "null"): list(one.get("Values") or ()) for one in params.get("Filters") or ()}
     unknown = given.keys() - {"availability-zone", "instance-type", "product-description", "spot-price"}
     if unknown:
         raise ApiError("InvalidParameterValue", f"The filter '{min(unknown)}' is invalid")

@@ -1,7 +1,8 @@
 """How soon a sender hears that an alert is stored: 500 alerts a second for 20 s, each a POST of its own.
 
 Prometheus tells an alert again and again while it fires. So it is measured with each told five times, a hundred new
-ones a second; and, for information and half as long, with none told twice. Each new one begins a flow that calls a
+ones a second; and, for information and half as long, with none told twice: then 500 flows begin a second, which is all
+that a core can do, first ten to a POST and then each in one of its own. Each new one begins a flow that calls a
 plugin, which takes a tenth of a second. Daemon, plugin, embedded cloud and sender are processes of their own on this
 machine. What else it is busy with only ever adds to it, so where the bound is broken it is tried once more, and the
 better try is shown.
@@ -49,10 +50,11 @@ def measures() -> Iterator[Measure]:
         while len(tries) < TRIES and not tries[-1][0].ok:
             tries.append(_tried(cloud, TIMES))
         yield from min(tries, key=lambda each: each[0].figure)
+        yield from _tried(cloud, 1, seconds=SECONDS // 2, together=10)
         yield from _tried(cloud, 1, seconds=SECONDS // 2)
 
 
-def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS) -> list[Measure]:
+def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS, together: int = 1) -> list[Measure]:
     """The first figure is the one that is judged."""
     with (
         tempfile.TemporaryDirectory(prefix="spotward-bench-alerts-") as folder,
@@ -61,7 +63,7 @@ def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS) -> list[
         process, address = _started(cloud, Path(folder), plugin)
         try:
             before = cpu_seconds(process.pid)
-            told = _fired(address, times, seconds)
+            told = _fired(address, times, seconds, together)
             done, cpu = plugin.effects, cpu_seconds(process.pid) - before
             memory = peak_memory_mib(process.pid)
         finally:
@@ -70,6 +72,7 @@ def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS) -> list[
     if told["refused"]:
         raise BenchError(f"{told['refused']:,.0f} alerts were not accepted")
     how, bound = (f"each told {times} times", ACCEPTED_P99_MS_MAX) if times > 1 else ("none told twice", None)
+    how = how if together == 1 else f"{how}, {together} to a POST"
     return [
         Measure(name=f"{PER_SECOND} alerts/s, {how}: accepted, p99", figure=told["p99_ms"], unit="ms", at_most=bound),
         Measure(name="  p50", figure=told["p50_ms"], unit="ms"),
@@ -101,8 +104,9 @@ def _started(cloud: EmbeddedCloud, folder: Path, plugin: Ledger) -> tuple["subpr
     raise BenchError(f"the daemon opened no doors: {said.read_text()[-500:]}")
 
 
-def _fired(address: str, times: int, seconds: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.firing", address, str(PER_SECOND), str(seconds), str(times)]
+def _fired(address: str, times: int, seconds: int, together: int) -> dict[str, float]:
+    words = map(str, (PER_SECOND, seconds, times, together))
+    command = [sys.executable, "-m", "bench.firing", address, *words]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     if ended.returncode:
         raise BenchError(f"the sender ended with {ended.returncode}: {ended.stderr[-500:]}")

@@ -1,11 +1,11 @@
-"""How soon a sender hears that an alert is stored: 500 alerts a second for 20 s, each a POST of its own.
+"""How soon a sender hears that an alert is stored, at 500 alerts a second for 20 s.
 
-Prometheus tells an alert again and again while it fires. So it is measured with each told five times, a hundred new
-ones a second; and, for information and half as long, with none told twice: then 500 flows begin a second, which is all
-that a core can do, first ten to a POST and then each in one of its own. Each new one begins a flow that calls a
-plugin, which takes a tenth of a second. Daemon, plugin, embedded cloud and sender are processes of their own on this
-machine. What else it is busy with only ever adds to it, so where the bound is broken it is tried once more, and the
-better try is shown.
+Prometheus tells an alert again and again while it fires, and sends together what one evaluation has found. So it is
+measured with each told five times, a hundred new ones a second, ten to a POST; and, for information and half as long,
+each in a POST of its own, and with none told twice: then 500 flows begin a second, which is all that a core can do.
+Each new one begins a flow that calls a plugin, which takes a tenth of a second. Daemon, plugin, embedded cloud and
+sender are processes of their own on this machine. What else it is busy with only ever adds to it, so where the bound is
+broken it is tried once more, and the better try is shown.
 """
 
 import json
@@ -30,6 +30,9 @@ TRIES = 2
 TIMES = 5
 """So often each alert is told."""
 
+TOGETHER = 10
+"""So many in a POST."""
+
 RULES = """
 version: 1
 plugins:
@@ -46,15 +49,17 @@ rules:
 def measures() -> Iterator[Measure]:
     """Milliseconds until an alert is accepted; whether all flows ended; what it cost."""
     with embedded_cloud(speed=1.0) as cloud:
-        tries = [_tried(cloud, TIMES)]
+        tries = [_tried(cloud, TIMES, TOGETHER, bound=ACCEPTED_P99_MS_MAX)]
         while len(tries) < TRIES and not tries[-1][0].ok:
-            tries.append(_tried(cloud, TIMES))
+            tries.append(_tried(cloud, TIMES, TOGETHER, bound=ACCEPTED_P99_MS_MAX))
         yield from min(tries, key=lambda each: each[0].figure)
-        yield from _tried(cloud, 1, seconds=SECONDS // 2, together=10)
-        yield from _tried(cloud, 1, seconds=SECONDS // 2)
+        for times, together in ((TIMES, 1), (1, TOGETHER), (1, 1)):
+            yield from _tried(cloud, times, together, seconds=SECONDS // 2)
 
 
-def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS, together: int = 1) -> list[Measure]:
+def _tried(
+    cloud: EmbeddedCloud, times: int, together: int, *, seconds: int = SECONDS, bound: float | None = None
+) -> list[Measure]:
     """The first figure is the one that is judged."""
     with (
         tempfile.TemporaryDirectory(prefix="spotward-bench-alerts-") as folder,
@@ -71,10 +76,12 @@ def _tried(cloud: EmbeddedCloud, times: int, *, seconds: int = SECONDS, together
             process.wait()
     if told["refused"]:
         raise BenchError(f"{told['refused']:,.0f} alerts were not accepted")
-    how, bound = (f"each told {times} times", ACCEPTED_P99_MS_MAX) if times > 1 else ("none told twice", None)
-    how = how if together == 1 else f"{how}, {together} to a POST"
+    told_so = f"told {times} times" if times > 1 else "told once"
+    how = f"{told_so}, {together} to a POST"
     return [
-        Measure(name=f"{PER_SECOND} alerts/s, {how}: accepted, p99", figure=told["p99_ms"], unit="ms", at_most=bound),
+        Measure(
+            name=f"{PER_SECOND} alerts/s, each {how}: accepted, p99", figure=told["p99_ms"], unit="ms", at_most=bound
+        ),
         Measure(name="  p50", figure=told["p50_ms"], unit="ms"),
         Measure(name="  the slowest", figure=told["p100_ms"], unit="ms"),
         Measure(name="  flows done meanwhile", figure=done / seconds, unit="/s"),
